@@ -1,0 +1,169 @@
+//! The seam between the sessions and the media thread: commands, events, and the handle that carries them.
+
+use crate::ids::{JobId, PeerId, TrackId};
+use crate::rtp::{Codec, Format, Kind};
+use nix::sys::eventfd::EventFd;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use thiserror::Error;
+
+/// What floor 4 asks of the media thread. Ids are allocated by the session before it asks.
+#[derive(Debug)]
+pub enum Command {
+    /// A track comes into being; it has no source yet.
+    AddTrack { track: TrackId, kind: Kind },
+    /// A track ends: its source is detached, its consumers keep their transports and get nothing more.
+    RemoveTrack { track: TrackId },
+    /// A browser offers to publish. Answered by [`Event::Answered`] or [`Event::Refused`].
+    Publish(Publish),
+    /// A viewer offers to receive. Answered by [`Event::Answered`] or [`Event::Refused`].
+    Subscribe(Subscribe),
+    /// A trickled candidate (`candidate:…`). What cannot be used is ignored; one that comes before its peer is kept for it.
+    Candidate { peer: PeerId, candidate: String },
+    /// Close a transport (BYE, close_notify). No [`Event::Closed`] follows.
+    RemovePeer { peer: PeerId },
+    /// The daemon's end of a job's media socket, and which slot feeds which track. The socket outlives the job's processes.
+    AttachFeed { job: JobId, socket: OwnedFd, slots: Vec<(u8, TrackId)> },
+    /// Close that socket.
+    DetachFeed { job: JobId },
+    /// Ask for [`Stats`]; the sender is answered from the media thread.
+    Stats { reply: tokio::sync::oneshot::Sender<Stats> },
+}
+
+/// An offer to publish.
+#[derive(Debug)]
+pub struct Publish {
+    pub peer: PeerId,
+    /// SDP as the client made it.
+    pub offer: String,
+    /// Tracks to fill; they exist already. A kind without a track is answered inactive.
+    pub audio: Option<TrackId>,
+    pub video: Option<TrackId>,
+    /// Video codecs the publisher may use; the first one the offer has is taken, the answer lists no other.
+    pub video_codecs: Vec<Codec>,
+    /// Upper bound of the video in kbit/s (REMB), `None` = unlimited.
+    pub max_video_kbps: Option<u32>,
+    /// Send the publisher's own tracks back to it (`doLoopback`); the offer is sendrecv.
+    pub loopback: bool,
+}
+
+/// An offer to receive.
+#[derive(Debug)]
+pub struct Subscribe {
+    pub peer: PeerId,
+    /// SDP as the client made it.
+    pub offer: String,
+    /// Tracks to send; their format may still be unknown.
+    pub audio: Option<TrackId>,
+    pub video: Option<TrackId>,
+}
+
+/// What the media thread reports. `peer`, `track`, `job` carry the session that must hear it.
+#[derive(Debug)]
+pub enum Event {
+    /// The answer to an offer, all host candidates of the box inside.
+    Answered { peer: PeerId, sdp: String },
+    /// The offer cannot be served; the peer does not exist.
+    Refused { peer: PeerId, refusal: Refusal },
+    /// ICE and DTLS are up, media flows from now on.
+    Connected { peer: PeerId },
+    /// The transport ended without [`Command::RemovePeer`]; the peer does not exist any more.
+    Closed { peer: PeerId, cause: Closed },
+    /// First packets of an epoch.
+    TrackLive { track: TrackId, format: Format },
+}
+
+impl Event {
+    /// The session this event belongs to.
+    pub fn session(&self) -> crate::ids::SessionKey {
+        match self {
+            Event::Answered { peer, .. } | Event::Refused { peer, .. } | Event::Connected { peer } | Event::Closed { peer, .. } => {
+                peer.session()
+            }
+            Event::TrackLive { track, .. } => track.session(),
+        }
+    }
+}
+
+/// Why an offer is not served.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum Refusal {
+    /// Not SDP, or SDP that no answer can be made for.
+    #[error("the SDP offer cannot be used: {0}")]
+    BadOffer(String),
+    /// No video codec of the offer is allowed (OpenVidu code 800).
+    #[error("the SDP offer has none of the codecs {0:?} that this session allows")]
+    NoCodec(Vec<Codec>),
+    /// The media thread takes no more.
+    #[error("the media engine is busy")]
+    Busy,
+}
+
+/// Why a transport ended by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum Closed {
+    #[error("closed by the peer")]
+    ByPeer,
+    #[error("connectivity lost")]
+    IceLost,
+    #[error("never connected")]
+    NeverConnected,
+    #[error("transport failure")]
+    Failure,
+}
+
+/// Counters of the media thread.
+#[derive(Clone, Default, Debug)]
+pub struct Stats {
+    /// Transports that exist now.
+    pub peers: usize,
+    /// Tracks that exist now.
+    pub tracks: usize,
+    /// Feeds (workers' sockets) that exist now.
+    pub feeds: usize,
+    /// UDP datagrams received and sent since start.
+    pub received: u64,
+    pub sent: u64,
+    /// send calls; `sent / send_calls` is the mean length of a GSO run.
+    pub send_calls: u64,
+    /// Datagrams the kernel did not take.
+    pub send_errors: u64,
+    /// Datagrams that belong to no peer.
+    pub strays: u64,
+    /// Panics caught while serving one peer.
+    pub panics: u64,
+}
+
+/// The media thread takes no more commands: it is overloaded or gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("the media engine takes no more commands")]
+pub struct Overloaded;
+
+/// Sends commands to the media thread and wakes it. Cheap to clone, never blocks.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: SyncSender<Command>,
+    wake: Arc<EventFd>,
+}
+
+/// Commands that may wait for the media thread.
+const COMMANDS: usize = 4096;
+
+impl Handle {
+    /// A handle and the receiving end that the media thread (or a test in its place) serves: the commands, and the eventfd
+    /// that becomes readable with each.
+    pub fn channel() -> std::io::Result<(Handle, Receiver<Command>, Arc<EventFd>)> {
+        let (commands, receiver) = sync_channel(COMMANDS);
+        let wake = Arc::new(EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_NONBLOCK | nix::sys::eventfd::EfdFlags::EFD_CLOEXEC)?);
+        Ok((Handle { commands, wake: wake.clone() }, receiver, wake))
+    }
+
+    /// Hands a command over.
+    pub fn send(&self, command: Command) -> Result<(), Overloaded> {
+        self.commands.try_send(command).map_err(|_| Overloaded)?;
+        // a full counter is readable already, so nothing is lost
+        let _ = self.wake.write(1);
+        Ok(())
+    }
+}

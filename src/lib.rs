@@ -1,0 +1,31 @@
+//! The map of Viduct: every room, floor by floor. Imports point down only (`tests/tidy.rs` holds the table).
+//!
+//! | floor | rooms | what lives there |
+//! |---|---|---|
+//! | 6 | `main`, [`daemon`] | arguments, wiring, start, readiness, stop |
+//! | 5 | [`rest`], [`signaling`], [`whip`] | the doors: parse, send one [`session::Command`], render |
+//! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
+//! | 2 | [`engine`] | the media thread: one UDP port, all peers, all tracks |
+//! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
+//! | 2 | [`worker`] | a worker process: the only room that knows GStreamer |
+//! | 1 | [`config`], [`wire`], [`rtp`] | properties; what daemon and workers say to each other; packets and codecs |
+//! | 0 | [`ids`], [`clock`] | identifiers; now and sleep |
+//!
+//! Three rivers run through the house. *Control*: a door builds a [`session::Command`], the session's actor decides, the answer
+//! and the notices leave through the client's one outgoing queue. *Media*: RTP packets enter the [`engine`] from a browser or
+//! from a worker's socket, become part of a track, and are fanned out; a session is never on their way. *Workers*: whatever
+//! needs GStreamer is a process of its own, started and watched by [`jobs`].
+
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod engine;
+pub mod ids;
+pub mod jobs;
+pub mod rest;
+pub mod rtp;
+pub mod session;
+pub mod signaling;
+pub mod whip;
+pub mod wire;
+pub mod worker;

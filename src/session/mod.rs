@@ -1,0 +1,23 @@
+//! The domain: who is in a session, who publishes, who watches. Knows nothing of HTTP, WebSocket, JSON or GStreamer.
+//!
+//! One actor per session is the only writer of its state. Doors send it a [`Command`]; it decides, tells the engine and the
+//! jobs, answers, and tells the others by [`Notice`]s through each client's [`Outbox`]. Readers take a [`SessionSnapshot`]
+//! that the actor publishes; they queue nothing.
+
+pub mod command;
+pub mod error;
+pub mod notice;
+pub mod outbox;
+pub mod properties;
+pub mod registry;
+pub mod role;
+pub mod snapshot;
+
+pub use command::{Access, Call, Command, Watching};
+pub use error::Denied;
+pub use notice::{Notice, Reply};
+pub use outbox::{Outbox, Outgoing};
+pub use properties::SessionProperties;
+pub use registry::{Registry, SessionHandle, Settings};
+pub use role::Role;
+pub use snapshot::{ConnectionSnapshot, SessionSnapshot};

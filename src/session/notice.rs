@@ -1,0 +1,135 @@
+//! What a session tells its clients: replies to their requests, and notices of what others did.
+
+use super::role::Role;
+use crate::ids::{ConnectionId, SessionId, StreamId};
+
+/// Success of a request; which one it answers, the door knows by the request id.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Reply {
+    /// Nothing to say.
+    Done,
+    Joined(Box<Joined>),
+    /// `connect` rebound the client to its new socket.
+    Rejoined {
+        connection: ConnectionId,
+        rpc: String,
+    },
+    Published {
+        stream: StreamId,
+        created_at: u64,
+        answer: String,
+    },
+    Subscribed {
+        answer: String,
+    },
+}
+
+/// Result of a join (signaling.md §6.1).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Joined {
+    pub connection: ConnectionId,
+    pub session: SessionId,
+    /// ms since 1970 at which the connection became active.
+    pub created_at: u64,
+    /// Client and server data combined.
+    pub metadata: String,
+    pub role: Role,
+    pub record: bool,
+    /// What `connect` must carry to come back after a lost socket.
+    pub rpc: String,
+    /// Everybody else in the session.
+    pub others: Vec<Member>,
+}
+
+/// Somebody in the session, as the others see it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Member {
+    pub connection: ConnectionId,
+    pub created_at: u64,
+    pub metadata: String,
+    pub stream: Option<StreamInfo>,
+}
+
+/// A published stream as clients see it. Activity, frame rate and dimensions are absent where the kind is (or is unknown).
+#[derive(Clone, PartialEq, Debug)]
+pub struct StreamInfo {
+    pub stream: StreamId,
+    pub created_at: u64,
+    pub has_audio: bool,
+    pub has_video: bool,
+    pub audio_active: bool,
+    pub video_active: bool,
+    /// `CAMERA`, `SCREEN`, `CUSTOM`, `IPCAM`, or empty for audio only.
+    pub type_of_video: String,
+    pub frame_rate: Option<i64>,
+    pub video_dimensions: Option<String>,
+}
+
+/// What others did (signaling.md §7).
+#[derive(Clone, PartialEq, Debug)]
+pub enum Notice {
+    ParticipantJoined {
+        connection: ConnectionId,
+        created_at: u64,
+        metadata: String,
+    },
+    ParticipantPublished {
+        connection: ConnectionId,
+        stream: StreamInfo,
+    },
+    ParticipantUnpublished {
+        connection: ConnectionId,
+        reason: EndReason,
+    },
+    ParticipantLeft {
+        connection: ConnectionId,
+        reason: EndReason,
+    },
+    ParticipantEvicted {
+        connection: ConnectionId,
+        reason: EndReason,
+    },
+    /// A signal; `from` is absent when it came over REST.
+    Signal {
+        from: Option<ConnectionId>,
+        kind: Option<String>,
+        data: Option<String>,
+    },
+    /// `value` is the text that goes on the wire, encoded as signaling.md §7.8 says.
+    StreamPropertyChanged {
+        connection: ConnectionId,
+        stream: StreamId,
+        property: String,
+        value: String,
+        reason: String,
+    },
+}
+
+/// Why something ended (events.md §5).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum EndReason {
+    Unsubscribe,
+    Unpublish,
+    Disconnect,
+    ForceDisconnectByServer,
+    NetworkDisconnect,
+    LastParticipantLeft,
+    SessionClosedByServer,
+    OpenviduServerStopped,
+}
+
+impl EndReason {
+    /// The word of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EndReason::Unsubscribe => "unsubscribe",
+            EndReason::Unpublish => "unpublish",
+            EndReason::Disconnect => "disconnect",
+            EndReason::ForceDisconnectByServer => "forceDisconnectByServer",
+            EndReason::NetworkDisconnect => "networkDisconnect",
+            EndReason::LastParticipantLeft => "lastParticipantLeft",
+            EndReason::SessionClosedByServer => "sessionClosedByServer",
+            EndReason::OpenviduServerStopped => "openviduServerStopped",
+        }
+    }
+}

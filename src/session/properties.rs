@@ -1,0 +1,125 @@
+//! What a session and its connections are created with (rest.md §4, §5, §6). Checked by the door, plain here.
+
+use super::role::Role;
+use crate::ids::SessionId;
+use crate::wire::camera::CameraSpec;
+
+/// Properties of a session.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SessionProperties {
+    pub media_mode: MediaMode,
+    pub recording_mode: RecordingMode,
+    pub default_recording: RecordingProperties,
+    /// The id the application asked for.
+    pub custom_session_id: Option<SessionId>,
+    pub forced_video_codec: ForcedCodec,
+    pub allow_transcoding: bool,
+}
+
+/// How media travels; both are routed by the box.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MediaMode {
+    #[default]
+    Routed,
+    Relayed,
+}
+
+/// When a session is recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RecordingMode {
+    #[default]
+    Manual,
+    Always,
+}
+
+/// The video codec publishers must use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ForcedCodec {
+    #[default]
+    Vp8,
+    /// Accepted by the API; the box cannot forward VP9, so publishing fails with code 800.
+    Vp9,
+    H264,
+    None,
+}
+
+/// `defaultRecordingProperties` with the defaults filled in (rest.md §4.1).
+#[derive(Clone, PartialEq, Debug)]
+pub struct RecordingProperties {
+    pub name: String,
+    pub has_audio: bool,
+    pub has_video: bool,
+    pub output: RecordingOutput,
+    /// Id of the media node asked for.
+    pub media_node: Option<String>,
+}
+
+/// Output mode with what belongs to it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum RecordingOutput {
+    /// `COMPOSED` or (`quick_start`) `COMPOSED_QUICK_START`; `layout` is the word of the API.
+    Composed {
+        quick_start: bool,
+        layout: String,
+        custom_layout: Option<String>,
+        resolution: String,
+        frame_rate: i64,
+        shm_size: i64,
+    },
+    Individual {
+        ignore_failed_streams: bool,
+    },
+}
+
+impl Default for RecordingProperties {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            has_audio: true,
+            has_video: true,
+            output: RecordingOutput::Composed {
+                quick_start: false,
+                layout: "BEST_FIT".into(),
+                custom_layout: None,
+                resolution: "1280x720".into(),
+                frame_rate: 25,
+                shm_size: 536_870_912,
+            },
+            media_node: None,
+        }
+    }
+}
+
+/// Properties of a WebRTC connection.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct WebrtcProperties {
+    pub role: Role,
+    /// Server data.
+    pub data: String,
+    pub kurento_options: Option<KurentoOptions>,
+}
+
+/// Limits of one connection in kbit/s; only what was given.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct KurentoOptions {
+    pub video_max_recv_bandwidth: Option<i64>,
+    pub video_min_recv_bandwidth: Option<i64>,
+    pub video_max_send_bandwidth: Option<i64>,
+    pub video_min_send_bandwidth: Option<i64>,
+    pub allowed_filters: Vec<String>,
+}
+
+/// Properties of a camera connection.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CameraProperties {
+    /// As the application wrote it, credentials included: goes back to callers with the full secret, nowhere else.
+    pub rtsp_uri: String,
+    /// The same, checked and taken apart.
+    pub camera: CameraSpec,
+    /// Server data.
+    pub data: String,
+    pub adaptative_bitrate: bool,
+    pub only_play_with_subscribers: bool,
+    /// Jitter buffer in ms.
+    pub network_cache: u32,
+}

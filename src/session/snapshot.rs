@@ -1,0 +1,69 @@
+//! What a session looks like from outside at one moment: plain data for readers.
+
+use super::notice::StreamInfo;
+use super::properties::{CameraProperties, KurentoOptions, SessionProperties};
+use super::role::Role;
+use crate::ids::{ConnectionId, SessionId, StreamId};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A session, published by its actor after every change.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SessionSnapshot {
+    pub id: SessionId,
+    /// ms since 1970.
+    pub created_at: u64,
+    pub properties: Arc<SessionProperties>,
+    /// Has anybody joined yet?
+    pub active: bool,
+    /// Pending and active connections in the order of their creation.
+    pub connections: Vec<Arc<ConnectionSnapshot>>,
+}
+
+/// A connection.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ConnectionSnapshot {
+    pub id: ConnectionId,
+    pub session: SessionId,
+    /// ms since 1970.
+    pub created_at: u64,
+    /// `None` while pending.
+    pub active: Option<ActiveSnapshot>,
+    pub kind: ConnectionKind,
+    pub server_data: String,
+}
+
+/// What only a connection that joined has.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ActiveSnapshot {
+    /// ms since 1970.
+    pub at: u64,
+    /// Address of the client; of a camera, when its host is an address.
+    pub ip: Option<IpAddr>,
+    /// Browser description; `IPCAM` for a camera.
+    pub platform: String,
+    /// Metadata of the join; `None` for a camera.
+    pub client_data: Option<String>,
+    pub publisher: Option<StreamInfo>,
+    pub subscribers: Vec<SubscriberSnapshot>,
+}
+
+/// What kind of connection it is.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ConnectionKind {
+    /// `token` is the `tok_…` part; the door makes the URL.
+    Webrtc {
+        token: String,
+        role: Role,
+        kurento_options: Option<KurentoOptions>,
+    },
+    Camera(Arc<CameraProperties>),
+}
+
+/// A subscription.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SubscriberSnapshot {
+    pub stream: StreamId,
+    /// ms since 1970.
+    pub created_at: u64,
+}
