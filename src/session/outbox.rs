@@ -6,7 +6,7 @@ use super::notice::{Notice, Reply};
 use tokio::sync::mpsc;
 
 /// Messages that may wait for a slow client. One that is full means the client does not read: its socket is closed.
-const CAPACITY: usize = 512;
+pub(super) const CAPACITY: usize = 512;
 
 /// What leaves through a client's socket.
 #[derive(Clone, PartialEq, Debug)]
