@@ -21,6 +21,8 @@ pub mod role;
 mod roster;
 pub mod snapshot;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use command::{Access, Call, Command, Watching};

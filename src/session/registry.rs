@@ -4,6 +4,7 @@
 //! [`Seat`], which its actor owns: also when the actor panics, and without anybody else taking notice.
 
 use super::actor::{Actor, Event};
+use super::below::Below;
 use super::command::Command;
 use super::error::Denied;
 use super::notice::EndReason;
@@ -67,6 +68,13 @@ impl Registry {
     /// Creates a session (pending) and starts its actor; needs a tokio runtime. Its id is the custom one of `properties`, or a
     /// fresh one. Errors: [`Denied::SessionExists`].
     pub fn create(&self, properties: SessionProperties) -> Result<SessionHandle, Denied> {
+        let (actor, handle) = self.admit(properties)?;
+        tokio::spawn(actor.run());
+        Ok(handle)
+    }
+
+    /// Gives a session its place, and returns the actor that must run.
+    pub(super) fn admit(&self, properties: SessionProperties) -> Result<(Actor, SessionHandle), Denied> {
         let (mailbox, commands) = mpsc::channel(MAILBOX);
         let (events, heard) = mpsc::channel(EVENTS);
         let mut table = self.write();
@@ -78,15 +86,13 @@ impl Registry {
         table.last += 1;
         let key = SessionKey(table.last);
         let seat = Seat { table: Arc::downgrade(&self.table), key };
+        let below = Below::new(key, self.engine.clone(), self.jobs.clone());
         let (settings, clock) = (self.settings.clone(), self.clock);
-        let below = super::below::Below::new(key, self.engine.clone(), self.jobs.clone());
         let (actor, snapshot) = Actor::new(settings, clock, (key, id.clone()), properties, (commands, heard), below, seat);
         let handle = SessionHandle { id: id.clone(), mailbox, snapshot };
         table.keys.insert(id, key);
         table.seats.insert(key, Entry { handle: handle.clone(), events });
-        drop(table);
-        tokio::spawn(actor.run());
-        Ok(handle)
+        Ok((actor, handle))
     }
 
     /// The session of that id. Errors: [`Denied::UnknownSession`].
