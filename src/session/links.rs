@@ -76,6 +76,11 @@ impl Links {
         matches!(self.of.get(connection), Some(Link { place: Place::Attached { socket: at, .. }, .. }) if *at == socket)
     }
 
+    /// Is the client between two sockets?
+    pub fn away(&self, connection: &ConnectionId) -> bool {
+        matches!(self.of.get(connection), Some(Link { place: Place::Away { .. }, .. }))
+    }
+
     /// The client whose reconnection id has this secret part.
     pub fn by_secret(&self, secret: &str) -> Option<ConnectionId> {
         token::find(secret, self.of.iter().map(|(id, link)| (link.secret.as_str(), id))).cloned()

@@ -15,7 +15,7 @@ pub enum Outgoing {
     Notice(Notice),
 }
 
-/// The writing end, held by the actor. When all of them are dropped the door closes the socket.
+/// The writing end, held by the actor. When all of them are dropped the door sends what is queued and closes the socket.
 #[derive(Clone, Debug)]
 pub struct Outbox(mpsc::Sender<Outgoing>);
 

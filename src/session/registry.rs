@@ -1,7 +1,7 @@
 //! All sessions: created here, found here, gone from here when their actor ends. Routes events from below to their session.
 //!
 //! The table is written here alone, in short critical sections that neither wait nor panic. A session leaves it by dropping its
-//! [`Seat`], which its actor owns: also when the actor panics, and without anybody else taking notice.
+//! `Seat`, which its actor owns: also when the actor panics, and without anybody else taking notice.
 
 use super::actor::{Actor, Event};
 use super::below::Below;

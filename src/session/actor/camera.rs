@@ -3,7 +3,7 @@
 use super::Actor;
 use crate::ids::ConnectionId;
 use crate::jobs;
-use crate::session::below::Use;
+use crate::session::below::{Tracks, Use};
 use crate::session::camera::{Camera, Health, Step};
 use crate::session::command::Answer;
 use crate::session::connection::{Active, Connection, State};
@@ -95,7 +95,7 @@ impl Actor {
     }
 }
 
-fn camera_mut(connection: &mut Connection) -> Option<(&mut Camera, crate::session::below::Tracks)> {
+fn camera_mut(connection: &mut Connection) -> Option<(&mut Camera, Tracks)> {
     let stream = connection.active_mut()?.publishing.live_mut()?;
     match &mut stream.source {
         Source::Camera(camera) => Some((camera, stream.tracks)),

@@ -64,6 +64,7 @@ impl Actor {
         connection.state = State::Active(Box::new(active));
         let Some(member) = connection.member() else { return };
         self.life.joined();
+        tracing::info!(session = %self.id, connection = %id, "joined");
         let (connection, created_at, metadata) = (member.connection, member.created_at, member.metadata);
         self.tell_others(id, Notice::ParticipantJoined { connection, created_at, metadata });
     }
@@ -103,9 +104,6 @@ impl Actor {
 
     /// A client has no socket any more: it may come back for a while. It does not wait for answers when it does (signaling.md §4.3).
     pub(super) fn away(&mut self, connection: &ConnectionId) {
-        if !self.roster.contains(connection) {
-            return;
-        }
         self.give_up_offers(connection, &Denied::UnknownClient);
         self.timers.set(Timer::Grace(connection.clone()), self.now() + self.settings.grace);
     }

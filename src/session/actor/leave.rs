@@ -48,6 +48,7 @@ impl Actor {
         self.give_up_offers(id, &self.unknown(id));
         self.timers.clear(&Timer::Grace(id.clone()));
         let left = self.roster.remove(id);
+        tracing::info!(session = %self.id, connection = %id, reason = reason.as_str(), "left");
         self.tell_others(id, Notice::ParticipantLeft { connection: id.clone(), reason });
         self.deliveries.extend(last_words);
         self.deliveries.push(Delivery::Unlink { connection: id.clone() });

@@ -17,18 +17,19 @@ mod subscribe;
 mod watch;
 
 use super::below::Below;
-use super::command::{Answer, Call, Command, ViewerId};
+use super::command::{Answer, Call, Command, RequestId, ViewerId};
 use super::error::Denied;
 use super::holds::{Asker, HOLD, Hold, Holds};
 use super::lifecycle::{Life, Timer, Timers};
 use super::links::{Delivery, Links, Trouble};
 use super::notice::{EndReason, Notice, Reply};
+use super::outbox::Outbox;
 use super::properties::SessionProperties;
 use super::registry::{Seat, Settings};
 use super::roster::Roster;
 use super::snapshot::SessionSnapshot;
 use crate::clock::Clock;
-use crate::ids::{ConnectionId, SessionId, SessionKey};
+use crate::ids::{ConnectionId, PeerId, SessionId, SessionKey};
 use crate::{engine, jobs};
 use std::collections::HashMap;
 use std::future::pending;
@@ -233,6 +234,10 @@ impl Actor {
             }
             for trouble in troubles {
                 match trouble {
+                    // it may have come back in the same turn
+                    Trouble::Lost(connection) | Trouble::Overflow(connection) if !self.links.away(&connection) => {
+                        tracing::debug!(%connection, "an outbox was lost that nobody needs any more");
+                    }
                     Trouble::Lost(connection) => self.away(&connection),
                     Trouble::Overflow(connection) => self.depart(&connection, EndReason::NetworkDisconnect, None),
                 }
@@ -249,7 +254,7 @@ impl Actor {
     }
 
     /// Puts a caller on hold until the engine has answered the offer of `peer`.
-    fn hold(&mut self, peer: crate::ids::PeerId, hold: Hold) {
+    fn hold(&mut self, peer: PeerId, hold: Hold) {
         self.holds.insert(peer, hold);
         self.timers.set(Timer::Hold(peer), self.now() + HOLD);
     }
@@ -285,7 +290,7 @@ impl Actor {
         self.deliveries.push(Delivery::Reply { asker, result });
     }
 
-    fn refuse(&mut self, outbox: super::outbox::Outbox, request: super::command::RequestId, denied: Denied) {
+    fn refuse(&mut self, outbox: Outbox, request: RequestId, denied: Denied) {
         self.deliveries.push(Delivery::Refuse { outbox, request, denied });
     }
 

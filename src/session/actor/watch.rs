@@ -2,7 +2,7 @@
 //! not for the session's life, and in no list. Both come for one stream and end with it.
 
 use super::Actor;
-use crate::ids::{ConnectionId, StreamId};
+use crate::ids::{ConnectionId, PeerId, StreamId};
 use crate::session::below::Use;
 use crate::session::command::{Access, Answer, ViewerId, Watching};
 use crate::session::connection::State;
@@ -14,7 +14,7 @@ use std::net::IpAddr;
 /// A viewer whose offer was answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Viewer {
-    pub peer: crate::ids::PeerId,
+    pub peer: PeerId,
     /// The participant it is; none for an anonymous one.
     pub connection: Option<ConnectionId>,
 }
@@ -69,7 +69,7 @@ impl Actor {
         true
     }
 
-    fn drop_peer(&mut self, peer: crate::ids::PeerId) {
+    fn drop_peer(&mut self, peer: PeerId) {
         let what = self.below.use_of(peer).cloned();
         self.below.remove_peer(peer);
         if let Some(what) = what {

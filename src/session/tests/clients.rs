@@ -134,9 +134,15 @@ async fn a_client_may_come_back_before_its_old_socket_is_known_to_be_dead() {
     let mut house = House::new();
     let session = house.session();
     let mut alice = house.join(&session, Role::Publisher).await;
-    let (_outbox, old) = (Outbox::channel().0, std::mem::replace(&mut alice.received, Outbox::channel().1));
+    let old = std::mem::replace(&mut alice.received, Outbox::channel().1);
     assert!(alice.rejoin(&mut house).await.is_ok());
     assert!(old.is_closed(), "its door closes the old socket");
+    house.manner = Manner::Wait;
+    alice.start(Call::Publish(publish_call())).await;
+    house.pump().await;
+    assert!(alice.rejoin(&mut house).await.is_ok(), "the reply to the offer cannot be sent, and that is no second loss");
+    house.pass(60_000).await;
+    assert!(!alice.is_closed() && house.is_empty_below());
     assert_eq!(alice.call(&mut house, Call::Unsubscribe { sender: alice.id() }).await, Ok(Reply::Done));
 }
 

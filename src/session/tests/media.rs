@@ -212,7 +212,7 @@ async fn unpublishing_ends_it_for_everybody() {
     assert_eq!(alice.call(&mut house, Call::Unpublish).await, Ok(Reply::Done));
     assert!(matches!(carol.reply_to(waits), Some(Err(Denied::NotStreaming { .. }))));
     let unpublished = Notice::ParticipantUnpublished { connection: alice.id(), reason: EndReason::Unpublish };
-    assert_eq!(carol.notices(), [unpublished.clone()]);
+    assert_eq!(carol.notices(), std::slice::from_ref(&unpublished));
     assert_eq!(bob.notices().last(), Some(&unpublished));
     assert!(!alice.notices().contains(&unpublished));
     assert!(house.is_empty_below());
