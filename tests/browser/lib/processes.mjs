@@ -1,0 +1,87 @@
+// Child processes of a test run. Every one is in `children` until it has ended; whatever way this process ends, they end too:
+// orderly by `stopAll`, at the latest in the exit handler, and by the kernel (`setpriv --pdeathsig`) should this process be killed.
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+
+const children = new Set();
+
+/** How long a child may take to end after SIGTERM before it is killed, ms. */
+const GRACE_MS = 10_000;
+
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
+/**
+ * Starts `command` with its output going to the file `log`.
+ * With `firstLine`, resolves only when its first line of standard output is there and keeps it as `child.firstLine`.
+ */
+export async function start(command, args, { env = {}, log, firstLine = false }) {
+  const logFile = openSync(log, 'a');
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', command, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['pipe', firstLine ? 'pipe' : logFile, logFile],
+  });
+  closeSync(logFile);
+  children.add(child);
+  child.ended = new Promise((resolve) => {
+    child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+    child.once('exit', (code, signal) => resolve(`ended with ${signal ?? `code ${code}`}`));
+  });
+  child.ended.then(() => children.delete(child));
+  if (firstLine) {
+    const lines = createInterface({ input: child.stdout });
+    const line = new Promise((resolve) => lines.once('line', resolve));
+    child.firstLine = await Promise.race([
+      line,
+      child.ended.then((how) => Promise.reject(new Error(`${command} ${how} before it printed a line, see ${log}`))),
+      limit(15_000, `${command} printed no line within 15 s, see ${log}`),
+    ]);
+  }
+  return child;
+}
+
+/** Ends a child: SIGTERM, after GRACE_MS SIGKILL. Tells how it ended and how long that took. */
+export async function stop(child) {
+  const begin = performance.now();
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
+  const how = await child.ended;
+  clearTimeout(timer);
+  return { how, ms: performance.now() - begin };
+}
+
+export async function stopAll() {
+  await Promise.all([...children].map(stop));
+}
+
+/** A TCP port that was free a moment ago. */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Rejects after `ms` with `message`; does not keep the process alive. */
+export function limit(ms, message) {
+  return new Promise((_, reject) => setTimeout(() => reject(new Error(message)), ms).unref());
+}
+
+/** Asks `probe` again and again until it gives something truthy, which is returned. */
+export async function until(what, probe, ms = 15_000) {
+  const end = performance.now() + ms;
+  let last;
+  for (;;) {
+    last = await probe();
+    if (last) return last;
+    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
