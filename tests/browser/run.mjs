@@ -8,7 +8,7 @@ import { launch } from './lib/browser.mjs';
 import { Daemon } from './lib/daemon.mjs';
 import { serveFiles } from './lib/files.mjs';
 import { Participant } from './lib/participant.mjs';
-import { limit, start, stop, stopAll } from './lib/processes.mjs';
+import { limit, start, stop, stopAll, until } from './lib/processes.mjs';
 
 const VERSIONS = ['2.18.0', '2.20.0'];
 /** A case that takes longer has failed, ms. */
@@ -26,7 +26,7 @@ class Context {
     this.version = version;
     this.participants = [];
     this.sessions = [];
-    this.cameras = [];
+    this.children = [];
     this.measurements = [];
   }
 
@@ -36,14 +36,20 @@ class Context {
     return session;
   }
 
+  /** A program of this repository that ends with the case at the latest; its output is in `lines`, its errors in a log. */
+  start(program, args, env) {
+    const child = start(join(this.release, program), args, { env, log: join(this.results, `${program}.log`), lines: true });
+    this.children.push(child);
+    return child;
+  }
+
   /** An RTSP camera of its own; gives its address. */
   async camera(...options) {
-    const camera = await start(join(release, 'viduct-test-camera'), ['--port', '0', '--path', '/cam', ...options], {
-      log: join(results, 'camera.log'),
-      firstLine: true,
+    const camera = this.start('viduct-test-camera', ['--port', '0', '--path', '/cam', ...options]);
+    return until('the test camera prints its address', () => {
+      if (camera.how) throw new Error(`the test camera ${camera.how}`);
+      return camera.lines[0]?.trim();
     });
-    this.cameras.push(camera);
-    return camera.firstLine.trim();
   }
 
   /** A browser of its own with the release under test, or with another. */
@@ -59,6 +65,11 @@ class Context {
     this.measurements.push(`${name} ${value}`);
   }
 
+  /** A screenshot that is worth keeping also when all is well. */
+  picture(page, name) {
+    return page.screenshot({ path: join(this.results, `${name}.png`) });
+  }
+
   async keep(title) {
     const name = title.replace(/[^a-z0-9.]+/gi, '-');
     for (const [i, { page, console: lines }] of this.participants.entries()) {
@@ -70,7 +81,7 @@ class Context {
   async end() {
     for (const { page } of this.participants) await page.context().close().catch(() => {});
     for (const session of this.sessions) await session.close().catch(() => {});
-    for (const camera of this.cameras) await stop(camera);
+    for (const child of this.children) await stop(child);
   }
 }
 

@@ -20,7 +20,7 @@ export class Daemon {
     const daemon = new Daemon();
     daemon.port = await freePort();
     daemon.state = mkdtempSync(join(tmpdir(), 'viduct-browser-'));
-    daemon.child = await start(binary, [], {
+    daemon.child = start(binary, [], {
       log,
       env: {
         OPENVIDU_SECRET: SECRET,
@@ -42,10 +42,8 @@ export class Daemon {
   }
 
   async ready(log) {
-    let ended;
-    this.child.ended.then((how) => (ended = how));
     await until('the daemon answers GET health with 200', async () => {
-      if (ended) throw new Error(`the daemon ${ended}, see ${log}`);
+      if (this.child.how) throw new Error(`the daemon ${this.child.how}, see ${log}`);
       return (await this.call('GET', 'health').catch(() => ({}))).status === 200;
     });
   }

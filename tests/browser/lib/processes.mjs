@@ -15,31 +15,28 @@ process.on('exit', () => {
 });
 
 /**
- * Starts `command` with its output going to the file `log`.
- * With `firstLine`, resolves only when its first line of standard output is there and keeps it as `child.firstLine`.
+ * Starts `command` with its output going to the file `log`; with `lines`, its standard output to `child.lines` instead.
+ * `child.ended` resolves to words on how it ended.
  */
-export async function start(command, args, { env = {}, log, firstLine = false }) {
+export function start(command, args, { env = {}, log, lines = false }) {
   const logFile = openSync(log, 'a');
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', command, ...args], {
     env: { ...process.env, ...env },
-    stdio: ['pipe', firstLine ? 'pipe' : logFile, logFile],
+    stdio: ['pipe', lines ? 'pipe' : logFile, logFile],
   });
   closeSync(logFile);
   children.add(child);
+  child.stdin.on('error', () => {}); // it may end before we do
   child.ended = new Promise((resolve) => {
     child.once('error', (error) => resolve(`could not be started: ${error.message}`));
     child.once('exit', (code, signal) => resolve(`ended with ${signal ?? `code ${code}`}`));
   });
-  child.ended.then(() => children.delete(child));
-  if (firstLine) {
-    const lines = createInterface({ input: child.stdout });
-    const line = new Promise((resolve) => lines.once('line', resolve));
-    child.firstLine = await Promise.race([
-      line,
-      child.ended.then((how) => Promise.reject(new Error(`${command} ${how} before it printed a line, see ${log}`))),
-      limit(15_000, `${command} printed no line within 15 s, see ${log}`),
-    ]);
-  }
+  child.ended.then((how) => {
+    child.how = how;
+    children.delete(child);
+  });
+  child.lines = [];
+  if (lines) createInterface({ input: child.stdout }).on('line', (line) => child.lines.push(line));
   return child;
 }
 
