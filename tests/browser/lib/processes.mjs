@@ -10,6 +10,9 @@ const children = new Set();
 /** How long a child may take to end after SIGTERM before it is killed, ms. */
 const GRACE_MS = 10_000;
 
+/** The environment without the daemon's own properties: a test says itself what it wants. */
+const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OPENVIDU|VIDUCT|HTTPS?_PORT|DOMAIN_OR_PUBLIC_IP)/.test(name)));
+
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
@@ -21,7 +24,7 @@ process.on('exit', () => {
 export function start(command, args, { env = {}, log, lines = false }) {
   const logFile = openSync(log, 'a');
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', command, ...args], {
-    env: { ...process.env, ...env },
+    env: { ...inherited, ...env },
     stdio: ['pipe', lines ? 'pipe' : logFile, logFile],
   });
   closeSync(logFile);
