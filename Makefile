@@ -20,7 +20,7 @@ build: setup ## build the daemon: target/release/viduct
 
 # `exec`: Ctrl-C reaches the harness, which stops the camera and the daemon before it ends.
 demo: setup $(DEMO)/node_modules/.package-lock.json ## a camera, the daemon, and a page to watch it; Ctrl-C ends all
-	$(RUST) cargo build --release --package viduct --bin viduct --package viduct-testkit --bins
+	$(RUST) cargo build --release --workspace --bin viduct --bin viduct-demo --bin viduct-test-camera
 	@exec target/release/viduct-demo $(DEMO_FLAGS)
 
 test: setup lint ## everything a change has to pass

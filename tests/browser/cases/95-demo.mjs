@@ -70,6 +70,7 @@ export default {
     await one.page.getByRole('button', { name: 'Share my webcam' }).click();
     context.measured('own webcam', await one.sees('You'));
     context.measured('guest', await other.sees('Guest 1'));
+    await context.picture(other.page, 'demo');
     await one.page.getByRole('button', { name: 'Mute' }).click();
     await other.tile('Guest 1').locator('.silent').waitFor({ timeout: 5_000 });
     await one.page.getByRole('button', { name: 'Stop sharing' }).click();
@@ -78,7 +79,6 @@ export default {
     await one.page.getByRole('heading', { name: 'You left' }).waitFor({ timeout: 5_000 });
     await one.page.getByRole('button', { name: 'Join again' }).click();
     await one.sees('Test camera');
-    await context.picture(one.page, 'demo');
 
     const wary = await launch({ trusting: false });
     try {
