@@ -143,14 +143,18 @@ impl Client {
 
     /// What the session has to say next; never returns outside. Cancelling loses nothing.
     pub async fn told(&mut self) -> Told {
-        let Place::Inside(inside) = &mut self.place else { return std::future::pending().await };
-        match inside.outbox.recv().await {
-            Some(outgoing) => Told::Message(self.render(outgoing)),
-            None if inside.leaving => {
-                self.place = Place::Outside;
-                Told::Left
+        loop {
+            let Place::Inside(inside) = &mut self.place else { return std::future::pending().await };
+            let Some(outgoing) = inside.outbox.recv().await else {
+                let left = inside.leaving;
+                if left {
+                    self.place = Place::Outside;
+                }
+                return if left { Told::Left } else { Told::Dropped };
+            };
+            if let Some(text) = self.render(outgoing) {
+                return Told::Message(text);
             }
-            None => Told::Dropped,
         }
     }
 
@@ -242,25 +246,22 @@ impl Client {
         }
     }
 
-    fn render(&mut self, outgoing: Outgoing) -> String {
+    /// The text of a message; none for a reply that nobody waits for on this socket.
+    fn render(&mut self, outgoing: Outgoing) -> Option<String> {
         match outgoing {
             Outgoing::Notice(notice) => {
                 if let (Notice::ParticipantEvicted { connection, .. }, Place::Inside(inside)) = (&notice, &mut self.place) {
                     inside.leaving |= *connection == inside.connection;
                 }
-                notifications::notification(&notice)
+                Some(notifications::notification(&notice))
             }
             Outgoing::Reply { request, result } => self.answer(request, result),
         }
     }
 
-    fn answer(&mut self, request: RequestId, result: Result<Reply, Denied>) -> String {
-        let (id, asked) = match self.waiting.remove(&request.0) {
-            Some(Waiting { id, asked }) => (id, asked),
-            // a session never answers twice; should it, the client ignores an id it does not wait for
-            None => (WireId::Text(String::new()), Asked::Other),
-        };
-        match result {
+    fn answer(&mut self, request: RequestId, result: Result<Reply, Denied>) -> Option<String> {
+        let Waiting { id, asked } = self.waiting.remove(&request.0)?;
+        let text = match result {
             Ok(reply) => {
                 if let (Asked::Leave, Place::Inside(inside)) = (asked, &mut self.place) {
                     inside.leaving = true;
@@ -274,7 +275,8 @@ impl Client {
                 };
                 rpc::error(&id, &errors::of(&denied, &asked, me))
             }
-        }
+        };
+        Some(text)
     }
 
     fn success(&self, id: &WireId, reply: &Reply) -> String {

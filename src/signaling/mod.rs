@@ -109,18 +109,4 @@ fn client_address(peer: IpAddr, headers: &HeaderMap) -> IpAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_proxy_on_this_machine_may_name_the_client() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-real-ip", "192.0.2.7".parse().unwrap());
-        let cases = [("127.0.0.1", "192.0.2.7"), ("::ffff:127.0.0.1", "192.0.2.7"), ("::1", "192.0.2.7"), ("198.51.100.4", "198.51.100.4")];
-        for (peer, client) in cases {
-            assert_eq!(client_address(peer.parse().unwrap(), &headers), client.parse::<IpAddr>().unwrap(), "{peer}");
-        }
-        headers.insert("x-real-ip", "not an address".parse().unwrap());
-        assert_eq!(client_address("127.0.0.1".parse().unwrap(), &headers), "127.0.0.1".parse::<IpAddr>().unwrap());
-    }
-}
+mod tests;
