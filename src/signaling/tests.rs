@@ -72,6 +72,13 @@ impl House {
         Client::open(&format!("ws://127.0.0.1:{}/openvidu?sessionId=ses_A&anything=x", self.port)).await
     }
 
+    /// Waits until so many sockets are open and every closed one has been reported to its session.
+    async fn sockets(&self, count: usize) {
+        while self.door.stop.receiver_count() != count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn joined(&self, name: &str) -> (Client, Value) {
         let client = self.client().await;
         let result = client.join(&self.token().await, name).await.unwrap();
@@ -197,6 +204,7 @@ async fn a_lost_socket_comes_back_on_another_and_misses_nothing() {
     let (bob, joined) = house.joined("bob").await;
     let rpc = joined["sessionId"].clone();
     drop(bob);
+    house.sockets(1).await;
     alice.must("sendMessage", json!({"message": "{\"to\":[],\"data\":\"missed?\",\"type\":\"signal:signal\"}"})).await;
     let bob = house.client().await;
     let back = bob.must("connect", json!({"sessionId": rpc, "reconnect": true})).await;
