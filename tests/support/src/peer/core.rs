@@ -107,6 +107,11 @@ impl Core {
         self.loss = loss;
     }
 
+    /// Keeps the last packets in the record (the default), or only counts them.
+    pub fn remember(&mut self, on: bool) {
+        self.seen().forget = !on;
+    }
+
     /// Sends a PLI for the video that comes in.
     pub fn request_keyframe(&mut self, now: Instant) {
         if let Some(ssrc) = self.video_ssrc

@@ -35,6 +35,8 @@ pub struct Record {
     pub sent: u64,
     /// The last packets received, in the order of arrival.
     pub packets: VecDeque<Received>,
+    /// Only count packets, do not keep them.
+    pub(super) forget: bool,
 }
 
 /// One kind of media, as received.
@@ -156,6 +158,9 @@ impl Record {
         if let Some(video) = video {
             let frames = self.frames.get_or_insert_with(|| Frames::new(video));
             frames.push(packet.seq, packet.ts, marker, packet.payload.clone(), packet.at);
+        }
+        if self.forget {
+            return;
         }
         if self.packets.len() == REMEMBERED {
             self.packets.pop_front();
