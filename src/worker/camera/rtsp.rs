@@ -14,8 +14,9 @@ use gstreamer::prelude::*;
 use gstreamer::{Caps, Element, ElementFactory, Pad, PadProbeReturn, PadProbeType};
 use std::sync::{Arc, Mutex};
 
-/// What `rtspsrc` waits for the camera's answers at most, in µs; the job's watchdog is what ends a hung one.
-const TCP_TIMEOUT: u64 = 5_000_000;
+/// What `rtspsrc` waits for the camera's answers at most, in µs. Longer than the job's watchdog, which is the one to end a hung
+/// camera: it says so by its own kind of failure.
+const TCP_TIMEOUT: u64 = 10_000_000;
 
 /// Puts the source into the pipeline. The selection fills when the camera has described its streams.
 pub fn build(
