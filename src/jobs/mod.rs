@@ -2,7 +2,23 @@
 //!
 //! A [`Handle`] starts and stops jobs; what becomes of them arrives as [`Event`]s. A job outlives its processes: when one dies
 //! the supervisor starts the next and gives it the same end of the media socket, so the engine sees only a new epoch.
+//!
+//! | file | what |
+//! |---|---|
+//! | `supervisor` | owns all jobs: one task each, started and stopped by commands |
+//! | `job` | one job: run a process, report its end, pause, run the next |
+//! | `process` | one worker process: its sockets, its group, its end |
+//! | `output` | what a worker prints, into the log |
+//! | `backoff`, `health` | how long to pause; what is worth a log line. Pure |
 
 pub mod api;
+mod backoff;
+mod health;
+mod job;
+mod output;
+mod process;
+mod supervisor;
 
 pub use api::{Command, Event, Handle};
+pub use backoff::Pauses;
+pub use supervisor::{Settings, start};

@@ -1,8 +1,12 @@
 //! The control socket: one JSON object a line. The closing of the socket is the order to end within 2 s.
 
 use super::camera::CameraSpec;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+/// Longest line in bytes, newline included.
+pub const MAX_LINE: usize = 16 * 1024;
 
 /// What a worker process shall do; it does exactly one.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -79,5 +83,103 @@ impl FailureKind {
     /// True where the other side (camera, network) is the cause and not this box.
     pub fn theirs(self) -> bool {
         !matches!(self, FailureKind::Pipeline | FailureKind::Crashed)
+    }
+}
+
+/// One line for the socket, newline included.
+pub fn encode_line<T: Serialize>(message: &T) -> Vec<u8> {
+    let mut line = serde_json::to_vec(message).expect("messages are structs and enums with text keys, which JSON can always hold");
+    line.push(b'\n');
+    line
+}
+
+/// What came is not a line of this protocol; nothing more can be read from that socket.
+#[derive(Debug, Error)]
+pub enum BadLine {
+    #[error("a control line is longer than {MAX_LINE} bytes")]
+    Long,
+    /// The parser's text is left out: it may quote the line.
+    #[error("a control line is not understood (column {0})")]
+    Json(usize),
+}
+
+/// Cuts what arrives into lines. Holds at most [`MAX_LINE`] bytes and what was pushed last.
+#[derive(Default, Debug)]
+pub struct Lines {
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    /// Takes bytes as they came from the socket. Read lines until there is none before the next push.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole line, if there is one.
+    pub fn next_line<T: DeserializeOwned>(&mut self) -> Result<Option<T>, BadLine> {
+        let Some(end) = self.buffer.iter().take(MAX_LINE).position(|byte| *byte == b'\n') else {
+            return if self.buffer.len() < MAX_LINE { Ok(None) } else { Err(BadLine::Long) };
+        };
+        let message = serde_json::from_slice(&self.buffer[..end]).map_err(|error| BadLine::Json(error.column()));
+        self.buffer.drain(..=end);
+        message.map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure() -> FromWorker {
+        FromWorker::Failed { failure: Failure { kind: FailureKind::NoPackets, text: "line\nbreak".into() } }
+    }
+
+    #[test]
+    fn messages_are_one_line_of_json_each() {
+        assert_eq!(encode_line(&FromWorker::Ready), b"{\"say\":\"ready\"}\n");
+        let line = String::from_utf8(encode_line(&failure())).unwrap();
+        assert_eq!(line, "{\"say\":\"failed\",\"failure\":{\"kind\":\"noPackets\",\"text\":\"line\\nbreak\"}}\n");
+    }
+
+    #[test]
+    fn lines_come_out_whole_however_they_arrive() {
+        let bytes = [encode_line(&FromWorker::Ready), encode_line(&failure()), encode_line(&FromWorker::Finished)].concat();
+        for step in 1..bytes.len() {
+            let mut lines = Lines::default();
+            let mut got = Vec::new();
+            for chunk in bytes.chunks(step) {
+                lines.push(chunk);
+                while let Some(message) = lines.next_line::<FromWorker>().unwrap() {
+                    got.push(message);
+                }
+            }
+            assert_eq!(got, [FromWorker::Ready, failure(), FromWorker::Finished]);
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_or_sense_is_an_error() {
+        let mut lines = Lines::default();
+        lines.push(&vec![b' '; MAX_LINE - 1]);
+        assert!(matches!(lines.next_line::<FromWorker>(), Ok(None)));
+        lines.push(b" \n");
+        assert!(matches!(lines.next_line::<FromWorker>(), Err(BadLine::Long)));
+        for bad in ["\n", "{\"say\":\"dance\"}\n", "{\"say\":\n", "\u{0}\u{ff}\n", "[]\n"] {
+            let mut lines = Lines::default();
+            lines.push(bad.as_bytes());
+            assert!(matches!(lines.next_line::<FromWorker>(), Err(BadLine::Json(_))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_start_carries_the_credentials_and_an_error_does_not() {
+        let spec = Spec::Camera(CameraSpec::parse("rtsp://u:s3cr3t@cam/x", 100, false).unwrap().spec);
+        let start = ToWorker::Start { spec };
+        let mut lines = Lines::default();
+        lines.push(&encode_line(&start));
+        assert_eq!(lines.next_line::<ToWorker>().unwrap(), Some(start.clone()));
+        assert!(!format!("{start:?}").contains("s3cr3t"));
+        lines.push(b"{\"say\":\"start\",\"spec\":\"s3cr3t\"}\n");
+        assert!(!lines.next_line::<ToWorker>().unwrap_err().to_string().contains("s3cr3t"));
     }
 }

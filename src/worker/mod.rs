@@ -1,1 +1,101 @@
-//! (to be written)
+//! A worker process (`viduct worker`): one GStreamer job, the only room that knows GStreamer.
+//!
+//! The daemon starts it in a process group of its own with two sockets ([`crate::wire`]): `link` is the control socket,
+//! `socket` the media socket. The job reads [`Turn`]s from one bounded queue: what the bus, the streaming threads and the
+//! control socket have to say. Only the closing of the control socket ends a worker; SIGINT and SIGTERM are for the daemon,
+//! which then closes the socket. A worker that cannot end by itself is ended by its own guard thread ([`link::guard`]).
+//!
+//! `pipeline` owns a pipeline and its safe end, `bus` is the one translator of bus messages, [`camera`] is the job that pulls a
+//! camera. A job runs once and returns why it ended; trying again is the supervisor's.
+
+mod bus;
+mod camera;
+mod link;
+mod pipeline;
+mod socket;
+mod watchdog;
+
+use crate::wire::control::{Failure, FailureKind, FromWorker, Spec, ToWorker};
+use nix::sys::signal::{SigHandler, Signal, signal};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+/// What happened while a job runs.
+#[derive(Debug)]
+enum Turn {
+    /// The daemon closed the control socket.
+    Stop,
+    /// The first media went to the daemon.
+    Ready,
+    /// Something worth a log line.
+    Warning(String),
+    /// The job cannot go on.
+    Failed(Failure),
+}
+
+/// Where [`Turn`]s come from. Cheap to clone; holds no GStreamer object, so it may be captured by any closure.
+#[derive(Clone, Debug)]
+struct Turns {
+    queue: SyncSender<Turn>,
+}
+
+/// Turns that may wait. A job takes them faster than anything makes them; the first failure ends it.
+const TURNS: usize = 64;
+
+impl Turns {
+    fn channel() -> (Turns, Receiver<Turn>) {
+        let (queue, turns) = sync_channel(TURNS);
+        (Turns { queue }, turns)
+    }
+
+    /// Never blocks. A turn that finds the queue full is lost and reported on stderr: then the job is stuck, and the guard or
+    /// the supervisor ends it.
+    fn send(&self, turn: Turn) {
+        if let Err(TrySendError::Full(turn)) = self.queue.try_send(turn) {
+            eprintln!("worker is stuck, lost {turn:?}");
+        }
+    }
+}
+
+/// The process's main function. Returns when the job is over; how it went is in the last control line.
+pub fn run() -> ExitCode {
+    let Some((control, media)) = link::take() else {
+        eprintln!("viduct worker is started by the daemon: descriptors 3 and 4 have to be its sockets");
+        return ExitCode::from(2);
+    };
+    ignore_signals();
+    let (turns, queue) = Turns::channel();
+    let mut link = link::Link::new(control);
+    if let Err(error) = link::guard(&link, turns.clone()) {
+        eprintln!("worker has no guard thread: {error}");
+        return ExitCode::FAILURE;
+    }
+    let spec = match link.read() {
+        Ok(Some(ToWorker::Start { spec })) => spec,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("worker cannot read its job: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let end = gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() }).and_then(|()| {
+        let media = socket::MediaSocket::new(media);
+        match &spec {
+            Spec::Camera(spec) => camera::run(spec, media, turns, queue, &mut link),
+        }
+    });
+    link.say(&match end {
+        Ok(()) => FromWorker::Finished,
+        Err(failure) => FromWorker::Failed { failure },
+    });
+    ExitCode::SUCCESS
+}
+
+fn ignore_signals() {
+    for which in [Signal::SIGINT, Signal::SIGTERM] {
+        // SAFETY: no handler function is installed; ignoring a signal runs no code of ours.
+        if let Err(error) = unsafe { signal(which, SigHandler::SigIgn) } {
+            eprintln!("worker cannot ignore {which}: {error}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What is worth a log line: exactly one for each change of a job's state, none for each try. Pure.
+//!
+//! ```text
+//!             ready                failed(kind)
+//!   Unknown ────────> Up <───────────────────────> Down(kind) ──> Down(other kind)
+//! ```
+
+use crate::wire::control::{Failure, FailureKind};
+
+/// How a job is, as the log last said.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Health {
+    #[default]
+    Unknown,
+    Up,
+    Down(FailureKind),
+}
+
+impl Health {
+    /// Media flows. True when that is news.
+    pub fn ready(&mut self) -> bool {
+        std::mem::replace(self, Health::Up) != Health::Up
+    }
+
+    /// The process ended. True when that is news: it was not down, or for another reason.
+    pub fn failed(&mut self, failure: &Failure) -> bool {
+        let down = Health::Down(failure.kind);
+        std::mem::replace(self, down) != down
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use FailureKind::{Ended, Refused, Unauthorized};
+
+    #[test]
+    fn only_changes_are_news() {
+        let down = |kind| Some(Failure { kind, text: "x".into() });
+        let table = [
+            (down(Refused), true),
+            (down(Refused), false),
+            (down(Unauthorized), true),
+            (down(Unauthorized), false),
+            (None, true),
+            (None, false),
+            (down(Ended), true),
+            (down(Refused), true),
+            (down(Refused), false),
+            (None, true),
+        ];
+        let mut health = Health::default();
+        for (step, (event, news)) in table.into_iter().enumerate() {
+            let got = match &event {
+                Some(failure) => health.failed(failure),
+                None => health.ready(),
+            };
+            assert_eq!(got, news, "step {step}: {event:?}");
+        }
+    }
+}

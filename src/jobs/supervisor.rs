@@ -1,0 +1,305 @@
+//! Owns all jobs: one task each. Commands start and stop them; when the commands end, all jobs end.
+
+use super::api::{Command, Event};
+use super::backoff::{Backoff, Pauses};
+use super::health::Health;
+use super::job::Job;
+use super::process::LowDescriptors;
+use crate::clock::Clock;
+use crate::ids::JobId;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// What the supervisor has to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The binary that is a worker when its first argument is `worker`: this one.
+    pub program: PathBuf,
+    pub pauses: Pauses,
+}
+
+impl Settings {
+    /// Workers of `program` with the usual pauses.
+    pub fn new(program: PathBuf) -> Settings {
+        Settings { program, pauses: Pauses::default() }
+    }
+}
+
+/// Starts the supervisor's task. It ends when `commands` is closed and every process is gone. Needs a tokio runtime.
+pub fn start(clock: Clock, settings: Settings, commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) -> JoinHandle<()> {
+    let supervisor = Supervisor { clock, settings, events, stops: HashMap::new(), tasks: JoinSet::new() };
+    tokio::spawn(supervisor.run(commands))
+}
+
+struct Supervisor {
+    clock: Clock,
+    settings: Settings,
+    events: mpsc::Sender<Event>,
+    /// Dropping a sender stops its job.
+    stops: HashMap<JobId, oneshot::Sender<()>>,
+    tasks: JoinSet<JobId>,
+}
+
+impl Supervisor {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let low = LowDescriptors::reserve();
+        if let Err(error) = &low {
+            tracing::error!("descriptors for workers cannot be reserved: {error}");
+        }
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => break,
+                },
+                Some(ended) = self.tasks.join_next() => self.on_task_end(ended),
+            }
+        }
+        self.stops.clear();
+        while let Some(ended) = self.tasks.join_next().await {
+            self.on_task_end(ended);
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Start { job, name, spec, media } => {
+                let (stop, stopped) = oneshot::channel();
+                // ids are never used twice, but should it happen, the new job replaces the old one
+                if self.stops.insert(job, stop).is_some() {
+                    tracing::error!("{job:?} was started twice");
+                }
+                let (settings, clock, events) = (self.settings.clone(), self.clock, self.events.clone());
+                let backoff = Backoff::new(settings.pauses);
+                let run = Job { job, name, spec, media, settings, clock, events, backoff, health: Health::default() }.run(stopped);
+                self.tasks.spawn(async move {
+                    run.await;
+                    job
+                });
+            }
+            Command::Stop { job } => drop(self.stops.remove(&job)),
+        }
+    }
+
+    /// A job ends when it is stopped, and then its entry is gone; a panic is a bug that ends one job only.
+    fn on_task_end(&mut self, ended: Result<JobId, tokio::task::JoinError>) {
+        if let Err(error) = ended {
+            tracing::error!("a job's task died: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::api::Handle;
+    use super::*;
+    use crate::ids::SessionKey;
+    use crate::wire::camera::CameraSpec;
+    use crate::wire::control::{Failure, FailureKind, Spec};
+    use crate::wire::media;
+    use nix::errno::Errno;
+    use nix::sys::signal::killpg;
+    use nix::sys::socket::{MsgFlags, recv};
+    use nix::unistd::Pid;
+    use std::fs;
+    use std::io::{ErrorKind, Write};
+    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+    use tempfile::TempDir;
+    use tokio::time::timeout;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// A supervisor whose workers are a shell script: `$dir` is a folder of the test, `$try` counts the processes from 1,
+    /// descriptors are 3 and 4, the first line has been read.
+    struct Bench {
+        dir: TempDir,
+        handle: Handle,
+        events: mpsc::Receiver<Event>,
+        task: JoinHandle<()>,
+        feed: Option<OwnedFd>,
+    }
+
+    fn job() -> JobId {
+        JobId::new(SessionKey(1), 1)
+    }
+
+    fn bench(script: &str) -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("worker.sh");
+        let head = format!(
+            "#!/bin/sh\ndir={}\n[ \"$1\" = worker ] || exit 9\nread -r start <&3\necho \"$start\" > $dir/start\n\
+             echo x >> $dir/tries\ntry=$(wc -l < $dir/tries)\nsay() {{ echo \"$1\" >&3; }}\n",
+            dir.path().display()
+        );
+        fs::write(&program, head + script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        // a test that forks at this moment holds the file open for writing until it execs
+        while std::process::Command::new(&program).status().is_err_and(|error| error.kind() == ErrorKind::ExecutableFileBusy) {}
+        bench_of(dir, program)
+    }
+
+    fn bench_of(dir: TempDir, program: PathBuf) -> Bench {
+        let pauses = Pauses {
+            first: Duration::from_millis(5),
+            longest_known: Duration::from_millis(10),
+            longest_unknown: Duration::from_millis(20),
+        };
+        let (handle, commands) = Handle::channel();
+        let (sender, events) = mpsc::channel(64);
+        let task = start(Clock::System, Settings { program, pauses }, commands, sender);
+        let (feed, media) = media::pair().unwrap();
+        let spec = Spec::Camera(CameraSpec::parse("rtsp://user:s3cr3t@cam/x", 100, false).unwrap().spec);
+        handle.send(Command::Start { job: job(), name: "con_1".into(), spec, media }).unwrap();
+        Bench { dir, handle, events, task, feed: Some(feed) }
+    }
+
+    impl Bench {
+        /// The next event: `None` for ready, the failure for down.
+        async fn next(&mut self) -> Option<Failure> {
+            match timeout(LONG, self.events.recv()).await.expect("no event came").expect("the supervisor is gone") {
+                Event::Ready { job: its } => {
+                    assert_eq!(its, job());
+                    None
+                }
+                Event::Down { failure, .. } => Some(failure),
+            }
+        }
+
+        fn file(&self, name: &str) -> String {
+            fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
+        }
+
+        async fn end(self) {
+            drop(self.handle);
+            drop(self.events);
+            timeout(LONG, self.task).await.expect("the supervisor does not end").unwrap();
+        }
+    }
+
+    /// True when no process of the group is left.
+    fn group_is_gone(group: &str) -> bool {
+        killpg(Pid::from_raw(group.trim().parse().unwrap()), None) == Err(Errno::ESRCH)
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_is_run_again_with_the_same_media_socket() {
+        let mut bench = bench(
+            "say '{\"say\":\"ready\"}'\nprintf \"\\\\003\\\\00$try\" >&4\n\
+             say '{\"say\":\"failed\",\"failure\":{\"kind\":\"noPackets\",\"text\":\"silent\"}}'\n",
+        );
+        for _ in 1..=3 {
+            assert_eq!(bench.next().await, None);
+            assert_eq!(bench.next().await.unwrap(), Failure { kind: FailureKind::NoPackets, text: "silent".into() });
+        }
+        let feed = bench.feed.take().unwrap();
+        let mut buffer = [0; 16];
+        for process in 1..=3 {
+            let length = recv(feed.as_raw_fd(), &mut buffer, MsgFlags::empty()).unwrap();
+            assert_eq!(buffer[..length], [3, process]);
+        }
+        assert!(bench.file("start").contains("\"password\":\"s3cr3t\""), "{}", bench.file("start"));
+        bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_crash_is_told_with_its_signal() {
+        let mut bench = bench("say '{\"say\":\"ready\"}'\nkill -SEGV $$\n");
+        assert_eq!(bench.next().await, None);
+        let failure = bench.next().await.unwrap();
+        assert_eq!(failure.kind, FailureKind::Crashed);
+        assert!(failure.text.contains("signal: 11"), "{failure}");
+        bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn nonsense_on_the_control_socket_ends_the_process() {
+        let mut bench = bench("echo $$ > $dir/group\nsay nonsense\nexec sleep 1000\n");
+        let failure = bench.next().await.unwrap();
+        assert_eq!(failure.kind, FailureKind::Crashed);
+        assert!(group_is_gone(&bench.file("group")));
+        bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_a_failure_like_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("nothing");
+        let mut bench = bench_of(dir, program);
+        for _ in 0..2 {
+            assert_eq!(bench.next().await.unwrap().kind, FailureKind::Crashed);
+        }
+        bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn stop_ends_a_polite_worker_by_closing_its_socket() {
+        let mut bench = bench("say '{\"say\":\"ready\"}'\nread -r more <&3\necho polite > $dir/end\n");
+        assert_eq!(bench.next().await, None);
+        bench.handle.send(Command::Stop { job: job() }).unwrap();
+        let Bench { dir, handle, mut events, task, .. } = bench;
+        drop(handle);
+        timeout(LONG, task).await.unwrap().unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("end")).unwrap(), "polite\n");
+        assert!(events.recv().await.is_none(), "an event after stop");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_hangs_is_killed_with_all_it_started() {
+        let mut bench = bench("trap '' TERM INT HUP\necho $$ > $dir/group\nsleep 1000 &\nsay '{\"say\":\"ready\"}'\nsleep 1000\n");
+        assert_eq!(bench.next().await, None);
+        let group = bench.file("group");
+        assert!(!group_is_gone(&group));
+        bench.handle.send(Command::Stop { job: job() }).unwrap();
+        bench.end().await;
+        // the orphan is reaped by init, a moment after the kill
+        timeout(LONG, async {
+            while !group_is_gone(&group) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("something of the worker survives");
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_log_has_one_line_for_each_change_and_no_password() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
+        let _guard = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
+        let mut bench = bench(
+            "echo \"login with s3cr3t\" >&2\n\
+             [ $try -lt 4 ] && say '{\"say\":\"failed\",\"failure\":{\"kind\":\"refused\",\"text\":\"cam:554\"}}' && exit\n\
+             say '{\"say\":\"ready\"}'\nread -r more <&3\n",
+        );
+        for _ in 0..3 {
+            assert_eq!(bench.next().await.unwrap().kind, FailureKind::Refused);
+        }
+        assert_eq!(bench.next().await, None);
+        bench.end().await;
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+        assert_eq!(count("WARN"), 1, "{log}");
+        assert_eq!(count("camera con_1: connection refused: cam:554; retrying"), 1, "{log}");
+        assert_eq!(count("camera con_1: media flows"), 1, "{log}");
+        assert!(count("login with ***") >= 3 && !log.contains("s3cr3t"), "{log}");
+    }
+}

@@ -1,0 +1,123 @@
+//! The worker's end of the control socket: reads the job, says how it goes, and makes sure that the process ends with it.
+
+use super::{Turn, Turns};
+use crate::wire::control::{BadLine, FromWorker, Lines, encode_line};
+use crate::wire::{CONTROL_FD, MEDIA_FD};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::de::DeserializeOwned;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+use thiserror::Error;
+
+/// How long a job may take to end by itself after the control socket closed.
+const END: Duration = Duration::from_millis(1900);
+
+/// The control socket and the media socket, taken from their descriptors; `None` when there are none. Call once, first thing.
+pub fn take() -> Option<(UnixStream, OwnedFd)> {
+    let claim = |number: i32| {
+        // SAFETY: only borrowed for this call, to ask whether it is open and to close it on exec (plug-in scanners).
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
+        // SAFETY: it is open, the daemon gave it to this process, and nothing else in the process claims it.
+        Some(unsafe { OwnedFd::from_raw_fd(number) })
+    };
+    Some((claim(CONTROL_FD)?.into(), claim(MEDIA_FD)?))
+}
+
+/// What the job says to the daemon. Blocking: lines are few and short.
+#[derive(Debug)]
+pub struct Link {
+    socket: UnixStream,
+    lines: Lines,
+}
+
+/// The daemon cannot be understood.
+#[derive(Debug, Error)]
+pub enum LinkError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Line(#[from] BadLine),
+}
+
+impl Link {
+    pub fn new(socket: UnixStream) -> Link {
+        Link { socket, lines: Lines::default() }
+    }
+
+    /// Waits for the next line; `None` when the socket closed.
+    pub fn read<T: DeserializeOwned>(&mut self) -> Result<Option<T>, LinkError> {
+        let mut chunk = [0; 2048];
+        loop {
+            if let Some(message) = self.lines.next_line()? {
+                return Ok(Some(message));
+            }
+            match self.socket.read(&mut chunk)? {
+                0 => return Ok(None),
+                length => self.lines.push(&chunk[..length]),
+            }
+        }
+    }
+
+    /// Sends a line. A daemon that is gone does not hear it, and its going ends the job anyway.
+    pub fn say(&mut self, message: &FromWorker) {
+        let _ = self.socket.write_all(&encode_line(message));
+    }
+}
+
+/// Watches the control socket from a thread of its own: when it closes, the job hears [`Turn::Stop`], and [`END`] later the
+/// process ends whatever hangs in it.
+pub fn guard(link: &Link, turns: Turns) -> io::Result<()> {
+    let socket = link.socket.try_clone()?;
+    std::thread::Builder::new().name("guard".into()).spawn(move || {
+        wait_for_hangup(&socket);
+        turns.send(Turn::Stop);
+        std::thread::sleep(END);
+        // SAFETY: ends the process at once, which is the point: destructors and exit handlers may be what hangs.
+        unsafe { libc::_exit(1) }
+    })?;
+    Ok(())
+}
+
+/// No events are asked for: a hang-up is always reported, and lines are the job's to read.
+fn wait_for_hangup(socket: &UnixStream) {
+    loop {
+        match poll(&mut [PollFd::new(socket.as_fd(), PollFlags::empty())], PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::control::FailureKind;
+
+    #[test]
+    fn lines_are_read_until_the_socket_closes() {
+        let (mut daemon, worker) = UnixStream::pair().unwrap();
+        let mut link = Link::new(worker);
+        daemon.write_all(b"{\"say\":\"ready\"}\n\"noPackets\"\nnonsense\n").unwrap();
+        drop(daemon);
+        assert_eq!(link.read().unwrap(), Some(FromWorker::Ready));
+        assert_eq!(link.read().unwrap(), Some(FailureKind::NoPackets));
+        assert!(matches!(link.read::<FromWorker>(), Err(LinkError::Line(_))));
+        assert!(link.read::<FromWorker>().unwrap().is_none());
+        link.say(&FromWorker::Finished);
+    }
+
+    #[test]
+    fn only_the_hangup_ends_the_wait() {
+        let (mut daemon, worker) = UnixStream::pair().unwrap();
+        daemon.write_all(b"a line that nobody reads\n").unwrap();
+        let waiter = std::thread::spawn(move || wait_for_hangup(&worker));
+        assert!(!waiter.is_finished());
+        drop(daemon);
+        waiter.join().unwrap();
+    }
+}
