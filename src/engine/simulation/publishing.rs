@@ -1,0 +1,1 @@
+//! Browsers that publish, and who watches them.
