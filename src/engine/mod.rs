@@ -22,18 +22,23 @@ mod demux;
 mod early;
 mod feed;
 mod gop;
+mod intake;
 mod keyframes;
 pub mod negotiate;
 mod outbox;
 mod outgoing;
 mod peer;
 mod route;
+pub mod run;
 mod settings;
 #[cfg(test)]
 mod simulation;
+mod sockets;
 mod stun;
 mod track;
 mod transport;
 
 pub use api::{Command, Event, Handle};
+pub use run::{Running, start};
 pub use settings::Settings;
+pub use transport::announceable;
