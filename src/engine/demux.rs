@@ -27,9 +27,9 @@ pub enum Destination {
     Check(PeerId),
     /// Anything else from a known address.
     Known(PeerId),
-    /// STUN for nobody here: a question for the sender's address, or the check of a peer that is gone.
+    /// STUN without a name: a question for the sender's own address.
     Question,
-    /// From an address nobody has checked.
+    /// From an address nobody has checked, or the check of a peer that is gone.
     Stray,
 }
 
@@ -40,12 +40,11 @@ impl Demux {
         if !stun::is_stun(datagram) {
             return known.map_or(Destination::Stray, Destination::Known);
         }
-        let named = stun::receiver_ufrag(datagram).and_then(|ufrag| self.ufrags.get(ufrag)).copied();
-        match (named, known) {
-            (Some(peer), _) => Destination::Check(peer),
+        match stun::receiver_ufrag(datagram) {
+            Some(ufrag) => self.ufrags.get(ufrag).copied().map_or(Destination::Stray, Destination::Check),
+            None if stun::is_request(datagram) => Destination::Question,
             // responses to our own checks carry no USERNAME
-            (None, Some(peer)) if !datagram.starts_with(&[0, 1]) => Destination::Known(peer),
-            (None, _) => Destination::Question,
+            None => known.map_or(Destination::Stray, Destination::Known),
         }
     }
 
@@ -116,12 +115,13 @@ mod tests {
         assert_eq!(demux.find(address(1), &MEDIA), Destination::Stray);
         demux.learn(peer(1), address(1));
         assert_eq!(demux.find(address(1), &MEDIA), Destination::Known(peer(1)));
-        assert_eq!(demux.find(address(1), &check("gone")), Destination::Question);
-        let mut response = check("x");
-        response[0] = 1;
-        response.truncate(20);
-        assert_eq!(demux.find(address(1), &response), Destination::Known(peer(1)));
-        assert_eq!(demux.find(address(2), &response), Destination::Question);
+        assert_eq!(demux.find(address(1), &check("gone")), Destination::Stray);
+        let mut nameless = check("x");
+        nameless.truncate(20);
+        assert_eq!(demux.find(address(1), &nameless), Destination::Question);
+        nameless[0] = 1;
+        assert_eq!(demux.find(address(1), &nameless), Destination::Known(peer(1)), "a response");
+        assert_eq!(demux.find(address(2), &nameless), Destination::Stray);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! - `sendrecv` is answered `recvonly` to a publisher and `sendonly` to a viewer, unless the publisher wants its own tracks back.
 //! - Candidates are taken out and handed over one by one: one that cannot be used (mDNS names) must not spoil the offer.
 //! - Simulcast is not offered back: its lines are taken out.
+//! - Lines that say nothing to a media engine (`b=`, `i=`, `k=` …) are taken out: str0m's grammar has no room for some of them.
 
 use crate::rtp::{Codec, Kind};
 use thiserror::Error;
@@ -75,7 +76,7 @@ pub fn prepare(offer: &str, role: Role, audio: bool, video: bool) -> Result<Prep
     let mut prepared = Prepared { sdp: String::with_capacity(offer.len()), lines: Vec::new(), candidates: Vec::new() };
     for line in session_lines(offer) {
         // every line says its direction itself
-        if Direction::of(line).is_none() {
+        if Direction::of(line).is_none() && spoken(line) {
             append(&mut prepared.sdp, line);
         }
     }
@@ -97,8 +98,8 @@ pub fn prepare(offer: &str, role: Role, audio: bool, video: bool) -> Result<Prep
     Ok(prepared)
 }
 
-/// The answer with an upper bound for what the client sends as video: RFC 8866 §5.8 in kbit/s, RFC 3890 in bit/s. Browsers with
-/// transport-wide congestion control ignore REMB.
+/// The answer with an upper bound for what the client sends as video, in kbit/s (RFC 8866 §5.8). Browsers with transport-wide
+/// congestion control ignore REMB.
 pub fn limit_video(answer: &str, kbps: u32) -> String {
     let mut out = String::with_capacity(answer.len() + 40);
     let mut limit = false;
@@ -106,7 +107,6 @@ pub fn limit_video(answer: &str, kbps: u32) -> String {
         // b= stands behind c=, before every a= (RFC 8866 §9)
         if limit && line.starts_with("a=") {
             append(&mut out, &format!("b=AS:{kbps}"));
-            append(&mut out, &format!("b=TIAS:{}", u64::from(kbps) * 1000));
             limit = false;
         }
         if line.starts_with("m=") {
@@ -256,12 +256,17 @@ impl<'a> Section<'a> {
                 continue;
             }
             let simulcast = ["a=simulcast:", "a=rid:", "a=end-of-candidates"].iter().any(|p| line.starts_with(p));
-            if !simulcast && Direction::of(line).is_none() {
+            if !simulcast && Direction::of(line).is_none() && spoken(line) {
                 append(&mut prepared.sdp, line);
             }
         }
         append(&mut prepared.sdp, direction.line());
     }
+}
+
+/// Is this a line that negotiation needs?
+fn spoken(line: &str) -> bool {
+    ["v=", "o=", "s=", "t=", "c=", "m=", "a="].iter().any(|kind| line.starts_with(kind))
 }
 
 fn append(sdp: &mut String, line: &str) {
@@ -350,9 +355,16 @@ mod tests {
     }
 
     #[test]
-    fn candidates_and_simulcast_are_taken_out() {
+    fn candidates_simulcast_and_idle_lines_are_taken_out() {
         let lines = "sendonly|candidate:1 1 udp 1 x.local 9 typ host|end-of-candidates|rid:r0 send|simulcast:send r0|";
-        let prepared = prepare(&offer(&[(VIDEO, lines)]), Role::Publisher { loopback: false }, true, true).unwrap();
+        let prepared = prepare(
+            &offer(&[(VIDEO, lines)]).replace("c=IN", "i=idle\r\nb=AS:1\r\nb=TIAS:1\r\nc=IN"),
+            Role::Publisher { loopback: false },
+            true,
+            true,
+        )
+        .unwrap();
+        assert!(!prepared.sdp.contains("b=") && !prepared.sdp.contains("i=idle"));
         assert_eq!(prepared.candidates, ["candidate:1 1 udp 1 x.local 9 typ host"]);
         assert!(!prepared.sdp.contains("candidate") && !prepared.sdp.contains("rid") && !prepared.sdp.contains("simulcast"));
     }
@@ -376,8 +388,8 @@ mod tests {
     fn the_limit_stands_in_the_video_line_only() {
         let limited = limit_video(&offer(&[(AUDIO, ""), (VIDEO, "")]), 800);
         let video = limited.split("m=video").nth(1).unwrap();
-        assert!(video.contains("c=IN IP4 0.0.0.0\r\nb=AS:800\r\nb=TIAS:800000\r\na=mid:1\r\n"), "{video}");
-        assert_eq!(limited.matches("b=").count(), 2);
+        assert!(video.contains("c=IN IP4 0.0.0.0\r\nb=AS:800\r\na=mid:1\r\n"), "{video}");
+        assert_eq!(limited.matches("b=").count(), 1);
     }
 
     proptest! {

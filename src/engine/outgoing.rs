@@ -66,6 +66,11 @@ impl Outgoing {
         self.choice.is_some() && self.consumer.waits_for_key()
     }
 
+    /// Packets this viewer was not given.
+    pub fn dropped(&self) -> u64 {
+        self.consumer.dropped
+    }
+
     /// Does something wait to be paced out?
     pub fn paced(&self) -> bool {
         !self.backlog.is_empty()

@@ -103,6 +103,11 @@ impl Peer {
         self.connected
     }
 
+    /// Packets this viewer was not given.
+    pub fn dropped(&self) -> u64 {
+        self.outgoing.iter().map(Outgoing::dropped).sum()
+    }
+
     /// Takes a trickled candidate; what cannot be used (empty, mDNS, TCP, odd) is ignored.
     pub fn candidate(&mut self, candidate: &str, now: Instant) {
         if self.candidates >= CANDIDATES {

@@ -4,7 +4,7 @@
 //! A turn of the loop: wait; read what is ready, in batches, forwarding after each; serve commands; wake who is due; send. The
 //! thread ends when its [`Running`] is stopped or dropped.
 
-use super::api::{Command, Event, Handle};
+use super::api::{Command, Event, Handle, Stats};
 use super::capture::Moment;
 use super::core::Core;
 use super::intake::{Intake, Read};
@@ -215,7 +215,7 @@ impl Shell {
             Command::DetachFeed { job } => self.detach(job),
             Command::Stats { reply } => {
                 // whoever asked may have gone
-                let _ = reply.send(self.core.stats());
+                let _ = reply.send(Stats { requests_refused: self.intake.refused, ..self.core.stats() });
             }
         }
     }

@@ -15,6 +15,11 @@ pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| *first < 4) && datagram.len() >= HEADER && datagram[4..8] == COOKIE
 }
 
+/// Is this a binding request?
+pub fn is_request(datagram: &[u8]) -> bool {
+    is_stun(datagram) && datagram.starts_with(&BINDING_REQUEST)
+}
+
 /// Is this the success response that only the holder of the right password gets?
 pub fn is_success(datagram: &[u8]) -> bool {
     is_stun(datagram) && datagram.starts_with(&BINDING_SUCCESS)
@@ -26,12 +31,9 @@ pub fn receiver_ufrag(datagram: &[u8]) -> Option<&str> {
     std::str::from_utf8(username).ok()?.split(':').next()
 }
 
-/// The answer to a binding request without credentials: the address it came from. `None` for anything else.
+/// The answer of a plain STUN server to a binding request: the address it came from. `None` for anything else.
 pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
-    if !is_stun(datagram) || !datagram.starts_with(&BINDING_REQUEST) {
-        return None;
-    }
-    let transaction = datagram.get(8..HEADER)?;
+    let transaction = datagram.get(8..HEADER).filter(|_| is_request(datagram))?;
     let mask = [&COOKIE, transaction].concat();
     let xor = |bytes: &[u8]| bytes.iter().zip(&mask).map(|(b, m)| b ^ m).collect::<Vec<u8>>();
     let (family, address) = match from.ip().to_canonical() {

@@ -47,6 +47,9 @@ pub struct Core {
     received: u64,
     strays: u64,
     panics: u64,
+    /// Of peers and feeds that are gone.
+    dropped: u64,
+    ignored: u64,
 }
 
 impl Core {
@@ -68,6 +71,8 @@ impl Core {
             received: 0,
             strays: 0,
             panics: 0,
+            dropped: 0,
+            ignored: 0,
         }
     }
 
@@ -91,7 +96,7 @@ impl Core {
 
     /// That socket is gone; its tracks stay.
     pub fn detach_feed(&mut self, job: JobId) {
-        self.feeds.remove(&job);
+        self.ignored += self.feeds.remove(&job).map_or(0, |feed| feed.ignored);
         for track in self.tracks.values_mut() {
             if matches!(track.source, Source::Feed { job: source, .. } if source == job) {
                 track.source = Source::None;
@@ -126,7 +131,7 @@ impl Core {
         self.flush();
     }
 
-    /// The counters.
+    /// The counters; `requests_refused` is the shell's.
     pub fn stats(&self) -> Stats {
         Stats {
             peers: self.peers.len(),
@@ -138,6 +143,10 @@ impl Core {
             send_errors: self.batch.sent.errors,
             strays: self.strays,
             panics: self.panics,
+            dropped: self.dropped + self.peers.values().map(Peer::dropped).sum::<u64>(),
+            ignored: self.ignored + self.feeds.values().map(|feed| feed.ignored).sum::<u64>(),
+            requests_refused: 0,
+            events_lost: self.outbox.lost,
         }
     }
 
@@ -206,7 +215,7 @@ impl Core {
 
     /// Serves one peer: `act` says something to it and whether its output shall be drained now (`true`) or when it wakes.
     /// A peer that fails or panics ends, and floor 4 hears of it.
-    fn turn(&mut self, id: PeerId, now: Instant, act: impl FnOnce(&mut Peer) -> Result<bool, Closed>) {
+    pub(in crate::engine) fn turn(&mut self, id: PeerId, now: Instant, act: impl FnOnce(&mut Peer) -> Result<bool, Closed>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let (batch, happened) = (&mut self.batch, &mut self.happened);
         let served = catch_unwind(AssertUnwindSafe(|| match act(peer)? {
@@ -250,6 +259,7 @@ impl Core {
     /// Ends a peer; `false` when there is none.
     fn end(&mut self, id: PeerId, now: Instant) -> bool {
         let Some(mut peer) = self.peers.remove(&id) else { return false };
+        self.dropped += peer.dropped();
         self.demux.remove(id, &peer.ufrag);
         self.timers.forget(id);
         let batch = &mut self.batch;

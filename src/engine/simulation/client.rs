@@ -1,6 +1,7 @@
 //! A browser, as far as the engine can tell: a str0m transport in RTP mode at an address of its own.
 
 use crate::ids::PeerId;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
@@ -26,14 +27,19 @@ pub struct Client {
     pub plis: Vec<Instant>,
     /// Sizes of the datagrams that came.
     pub sizes: Vec<usize>,
-    sequence: u64,
+    sequences: HashMap<usize, u64>,
     out: Vec<(SocketAddr, Vec<u8>)>,
+    /// Hangs: takes nothing and sends nothing.
+    pub stalled: bool,
+    /// What a router makes of its address.
+    pub seen_as: SocketAddr,
 }
 
 impl Client {
     /// A client with these lines; `config` chooses codecs and extensions.
     pub fn new(peer: PeerId, now: Instant, lines: &[(MediaKind, Direction)], config: RtcConfig) -> Client {
-        let address: SocketAddr = ([198, 51, 100, 1], 1000 + format!("{peer:?}").bytes().map(u16::from).sum::<u16>()).into();
+        let number: u16 = format!("{peer:?}").rsplit('.').next().unwrap().parse().unwrap();
+        let address = SocketAddr::from(([198, 51, 100, 1], 1000 + number));
         let mut rtc = config.set_rtp_mode(true).build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
         Client {
@@ -48,8 +54,10 @@ impl Client {
             got: vec![],
             plis: vec![],
             sizes: vec![],
-            sequence: 5,
+            sequences: HashMap::new(),
             out: vec![],
+            stalled: false,
+            seen_as: address,
         }
     }
 
@@ -92,14 +100,20 @@ impl Client {
     }
 
     pub fn receive(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        if self.stalled {
+            return;
+        }
         self.sizes.push(bytes.len());
-        let receive = Receive::new(Protocol::Udp, from, self.address, bytes).unwrap();
+        let receive = Receive::new(Protocol::Udp, from, self.address, bytes).expect("a datagram that a client understands");
         self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
         self.drain(now);
     }
 
     /// Lets time pass; what it sends.
     pub fn poll(&mut self, now: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
+        if self.stalled {
+            return vec![];
+        }
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
         self.drain(now);
         std::mem::take(&mut self.out)
@@ -139,23 +153,18 @@ impl Client {
         self.rtc.direct_api().stream_rx_by_mid(mid, None).unwrap().request_keyframe(KeyframeRequestKind::Pli);
     }
 
-    /// Writes a packet on the line `line`.
+    /// Writes a packet on the line `line`, with the first payload type that line may use.
     pub fn write(&mut self, line: usize, timestamp: u32, wallclock: Instant, payload: &[u8]) {
         let mid = self.mids[line];
         let pt: Pt = self.rtc.media(mid).unwrap().remote_pts()[0];
-        self.sequence += 1;
-        let write = RtpWrite::new(pt, self.sequence.into(), timestamp, wallclock, payload).marker(true).nackable(true);
-        let mut api = self.rtc.direct_api();
-        api.stream_tx_by_mid(mid, None).unwrap().write_rtp(write);
+        let sequence = self.sequences.entry(line).or_insert(5);
+        *sequence += 1;
+        let write = RtpWrite::new(pt, (*sequence).into(), timestamp, wallclock, payload).marker(true).nackable(true);
+        self.rtc.direct_api().stream_tx_by_mid(mid, None).unwrap().write_rtp(write);
     }
 
     /// Closes as a browser does.
     pub fn close(&mut self) {
         self.rtc.close().unwrap();
-    }
-
-    /// Its router gives it another port; datagrams to the old one are lost.
-    pub fn rebind(&mut self) {
-        self.address.set_port(self.address.port() + 10_000);
     }
 }

@@ -11,7 +11,7 @@ mod viewing;
 pub use camera::Camera;
 pub use client::Client;
 
-use super::api::{Event, Publish, Subscribe};
+use super::api::{Event, Publish, Refusal, Subscribe};
 use super::batch::{Run, Transmitter};
 use super::capture::Moment;
 use super::core::Core;
@@ -79,6 +79,9 @@ impl Transmitter for Nic {
 /// May a datagram pass?
 pub type Filter = Box<dyn FnMut(&Flying) -> bool>;
 
+/// What a client does, called each millisecond.
+pub type Show = Box<dyn FnMut(&mut [Client], Instant)>;
+
 pub struct World {
     pub core: Core,
     pub now: Instant,
@@ -92,6 +95,8 @@ pub struct World {
     pub filter: Filter,
     pub clients: Vec<Client>,
     pub cameras: Vec<Camera>,
+    /// What clients do each millisecond.
+    pub shows: Vec<Show>,
     /// Key frames that workers were asked for, and when.
     pub asked: Vec<(Duration, JobId, u8)>,
 }
@@ -117,13 +122,9 @@ impl World {
             filter: Box::new(|_| true),
             clients: vec![],
             cameras: vec![],
+            shows: vec![],
             asked: vec![],
         }
-    }
-
-    /// Time since the world began.
-    pub fn time(&self) -> Duration {
-        self.now - self.start
     }
 
     /// A camera with a video track and the job's feed.
@@ -154,6 +155,16 @@ impl World {
         self.clients.len() - 1
     }
 
+    /// An offer that is refused; why.
+    pub fn refused(&mut self, peer: PeerId) -> Refusal {
+        self.collect();
+        let refusal = self.seen.iter().find_map(|event| match event {
+            Event::Refused { peer: p, refusal } if *p == peer => Some(refusal.clone()),
+            _ => None,
+        });
+        refusal.expect("a refusal")
+    }
+
     fn answer(&mut self) {
         self.collect();
         let client = self.clients.last_mut().unwrap();
@@ -161,7 +172,7 @@ impl World {
             Event::Answered { peer, sdp } if *peer == client.peer => Some(sdp),
             _ => None,
         });
-        client.answered(sdp.expect("an answer"));
+        client.answered(sdp.unwrap_or_else(|| panic!("no answer: {:?}", self.seen)));
     }
 
     pub fn collect(&mut self) {
@@ -198,7 +209,7 @@ impl World {
             }
             if flying.to == SocketAddr::from(BOX) {
                 self.core.datagram(flying.from, flying.to, &flying.bytes, now);
-            } else if let Some(client) = self.clients.iter_mut().find(|c| c.address == flying.to) {
+            } else if let Some(client) = self.clients.iter_mut().find(|c| c.seen_as == flying.to) {
                 client.receive(flying.from, &flying.bytes, now);
             }
         }
@@ -220,8 +231,9 @@ impl World {
         for (to, bytes) in self.sent.borrow_mut().drain(..) {
             self.flying.push_back(Flying { at: now + LATENCY, from: BOX.into(), to, bytes });
         }
+        self.shows.iter_mut().for_each(|show| show(&mut self.clients, now));
         for client in &mut self.clients {
-            let from = client.address;
+            let from = client.seen_as;
             for (to, bytes) in client.poll(now) {
                 self.flying.push_back(Flying { at: now + LATENCY, from, to, bytes });
             }
