@@ -1,0 +1,78 @@
+//! A worker's camera: H.264 access units as messages of a media socket, 25 pictures a second.
+
+use crate::engine::capture::Moment;
+use crate::ids::JobId;
+use crate::rtp::{Codec, Format, Header};
+use crate::wire::media::{encode_format, encode_packets};
+use std::time::{Duration, Instant};
+
+/// 25 pictures a second.
+pub const FRAME: Duration = Duration::from_millis(40);
+/// Packets of a key frame: parameter sets and three fragments; of another one: two.
+pub const KEY_PACKETS: usize = 5;
+
+pub struct Camera {
+    pub job: JobId,
+    keyframe_every: u32,
+    next: Instant,
+    sequence: u16,
+    frame: u32,
+    started: bool,
+    pub format: Format,
+    /// Sends nothing while false.
+    pub on: bool,
+}
+
+impl Camera {
+    pub fn new(job: JobId, now: Instant, keyframe_every: u32) -> Camera {
+        let format = Format { codec: Codec::H264, profile_level_id: Some(0x64_0028) };
+        Camera { job, keyframe_every, next: now, sequence: 65_530, frame: 0, started: false, format, on: true }
+    }
+
+    /// The worker is restarted: other numbers, other times, a new format message.
+    pub fn restart(&mut self) {
+        (self.sequence, self.frame, self.started) = (77, 0, false);
+    }
+
+    /// The messages due now. The picture was captured 10 ms ago.
+    pub fn shoot(&mut self, moment: Moment) -> Vec<Vec<u8>> {
+        let mut messages = vec![];
+        while self.next <= moment.now {
+            self.next += FRAME;
+            if !self.on {
+                continue;
+            }
+            if !self.started {
+                let mut format = Vec::new();
+                encode_format(&mut format, 0, &self.format);
+                messages.push(format);
+                self.started = true;
+            }
+            let packets: Vec<Vec<u8>> = self.picture();
+            let captured = moment.monotonic_ns - 10_000_000;
+            messages.extend(encode_packets(0, captured, packets.iter().map(Vec::as_slice)).unwrap());
+            self.frame += 1;
+        }
+        messages
+    }
+
+    fn picture(&mut self) -> Vec<Vec<u8>> {
+        let sps = vec![0x67, 0x64, 0x00, 0x28, 0xac];
+        let pps = vec![0x68, 0xee, 0x3c, 0x80];
+        let fragment = |nal: u8, flags: u8, len: usize| [vec![0x7c, flags | nal], vec![self.frame as u8; len]].concat();
+        let payloads = if self.frame % self.keyframe_every == 0 {
+            vec![sps, pps, fragment(5, 0x80, 1000), fragment(5, 0, 1000), fragment(5, 0x40, 300)]
+        } else {
+            vec![fragment(1, 0x80, 1000), fragment(1, 0x40, 200)]
+        };
+        let last = payloads.len() - 1;
+        let timestamp = (3600 * self.frame).wrapping_add(4_294_900_000);
+        let mut packets = vec![];
+        for (n, payload) in payloads.iter().enumerate() {
+            let header = Header { marker: n == last, payload_type: 96, sequence: self.sequence, timestamp, ssrc: 1 };
+            packets.push(header.packet(payload));
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+        packets
+    }
+}
