@@ -119,7 +119,8 @@ impl Config {
 }
 
 /// What is wrong with one property, and the remedy.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("Property {property}={value}: {message}")]
 pub struct Problem {
     /// Name of the property.
     pub property: &'static str,
@@ -135,12 +136,6 @@ impl Problem {
         let value = value.to_string();
         let secret = properties::find(property).is_some_and(|p| p.kind.hides(&value));
         Problem { property, value: if secret { "***".to_owned() } else { value }, message: message.into() }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Property {}={}: {}", self.property, self.value, self.message)
     }
 }
 

@@ -67,6 +67,7 @@ fn camera(fields: &Fields, data: String, config: &Config) -> Result<CameraProper
     let network_cache = fields.integer("networkCache")?.unwrap_or(NETWORK_CACHE);
     let rtsp_uri = uri.unwrap_or_default().to_owned();
     let camera = CameraSpec::parse(&rtsp_uri, network_cache, config.camera_allow_loopback)
-        .map_err(|why| Failure::bad(format!("\"rtspUri\" parameter is not a valid rtsp uri: {why}")))?;
+        .map_err(|why| Failure::bad(format!("\"rtspUri\" parameter is not a valid rtsp uri: {why}")))?
+        .spec;
     Ok(CameraProperties { rtsp_uri, camera, data, adaptative_bitrate, only_play_with_subscribers, network_cache })
 }

@@ -13,6 +13,8 @@
 
 mod credentials;
 mod error;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod whep;
 
