@@ -4,22 +4,22 @@ use crate::config::Problem;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts the log. Errors: `filter` is none.
 pub fn start(filter: &str) -> Result<(), Problem> {
     let bad = |why: String| Problem::new("VIDUCT_LOG", filter, format!("must be a level or a list like info,viduct::engine=debug ({why})"));
     let parsed = EnvFilter::builder().parse(filter).map_err(|error| bad(error.to_string()))?;
     let registry = tracing_subscriber::registry().with(parsed);
-    let started = match tracing_journald::layer() {
+    // a second start in the same process (tests) keeps the first log
+    let _kept = match tracing_journald::layer() {
         Ok(journal) if stderr_is_the_journal() => registry.with(journal).try_init(),
         _ => {
             let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
             registry.with(lines).try_init()
         }
     };
-    // a second start in the same process (tests) keeps the first log
-    started.or_else(|_: TryInitError| Ok(()))
+    Ok(())
 }
 
 /// systemd names device and inode of the stream it gave us (systemd.exec(5), `JOURNAL_STREAM`); a redirected stderr differs.
