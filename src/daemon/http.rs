@@ -11,15 +11,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// Connections at a time; more wait in the kernel's queue. A WebSocket gives its place back when it is upgraded.
-const CONNECTIONS: u32 = 2048;
+const CONNECTIONS: usize = 2048;
 /// Connections that may wait in the kernel's queue.
 const BACKLOG: i32 = 1024;
 /// How long a TLS handshake, and how long the headers of a request may take.
@@ -61,34 +61,32 @@ pub fn refused(property: &'static str, port: u16, error: &io::Error) -> Problem 
     Problem::new(property, port, remedy)
 }
 
-/// Serves `app` until `stop` turns true, then until every answer under way has left.
+/// Serves `app` until `stop` turns true, then until every answer under way has left. Dropping it cuts what is left.
 pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, app: Router, clock: Clock, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS as usize));
+    let mut connections = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &places, clock) => accepted,
+        let (stream, peer) = tokio::select! {
+            accepted = accept(&listener, clock), if connections.len() < CONNECTIONS => accepted,
+            Some(_) = connections.join_next() => continue,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let Some((stream, peer, place)) = accepted else { break };
-        let (tls, app, stop) = (tls.clone(), app.clone(), stop.clone());
-        tokio::spawn(async move {
-            let _place = place;
-            connection(stream, peer, tls, app, stop).await;
-        });
+        connections.spawn(connection(stream, peer, tls.clone(), app.clone(), stop.clone()));
+        if connections.len() == CONNECTIONS {
+            tracing::warn!("{CONNECTIONS} connections are open; more have to wait");
+        }
     }
-    drop(listener);
-    // every connection has given its place back; the semaphore is never closed
-    let _ = places.acquire_many(CONNECTIONS).await;
+    drop((listener, app));
+    while connections.join_next().await.is_some() {}
 }
 
-/// The next connection and its place; `None` never happens while the semaphore lives.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>, clock: Clock) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
+/// The next connection and its client. May be dropped and called anew.
+async fn accept(listener: &TcpListener, clock: Clock) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                // without it answers may wait for the client's acknowledgements; no reason to refuse the client
                 let _ = stream.set_nodelay(true);
-                return Some((stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()), place));
+                return (stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -104,14 +102,16 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused)
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, app: Router, stop: watch::Receiver<bool>) {
-    match tls {
-        None => requests(stream, peer, app, stop).await,
-        Some(tls) => match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => requests(stream, peer, app, stop).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-            Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
-        },
+async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, app: Router, mut stop: watch::Receiver<bool>) {
+    let Some(tls) = tls else { return requests(stream, peer, app, stop).await };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(PATIENCE, tls.accept(stream)) => shaken,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => requests(stream, peer, app, stop).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
     }
 }
 
@@ -151,7 +151,9 @@ where
 mod tests {
     use super::*;
     use axum::routing::get;
+    use std::sync::Arc;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::Semaphore;
 
     struct Served {
         port: u16,

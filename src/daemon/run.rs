@@ -10,7 +10,8 @@ use crate::{engine, jobs, rest, signaling, whip};
 use axum::Router;
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -37,7 +38,8 @@ pub async fn run(ready: Ready) -> Result<(), Refused> {
     let config = Arc::new(ready.config.with_https_port(port_of(&https)));
 
     let floors = Floors::start(&config, &ready.lan, ready.clock)?;
-    let media_port = floors.engine.port();
+    // all its sockets have the same port
+    let media_port = floors.engine.local.first().map_or(0, SocketAddr::port);
     let ice = vec![stun_url(&config.domain, media_port)];
     let (app, sockets) = doors(&floors, config.clone(), ready.secret, ice);
     let doors = Doors::open((https, ready.tls.0), http, app, sockets, ready.clock);
@@ -47,9 +49,14 @@ pub async fn run(ready: Ready) -> Result<(), Refused> {
     let name = signals.next().await;
     tracing::info!("{name}: stopping");
     systemd::stopping();
+    let mut ending = pin!(stop(floors, doors));
     tokio::select! {
-        () = stop(floors, doors) => tracing::info!("stopped"),
-        name = signals.next() => tracing::warn!("{name} again: ending now"),
+        () = &mut ending => tracing::info!("stopped"),
+        name = signals.next() => {
+            tracing::warn!("{name} again: ending now");
+            // dropping what is left could wait for what hangs
+            std::process::exit(1);
+        }
     }
     Ok(())
 }

@@ -141,4 +141,42 @@ mod tests {
             assert!(problem.starts_with(&format!("Property {named}=/")), "{problem}");
         }
     }
+
+    #[tokio::test]
+    async fn clients_that_trust_the_certificate_are_served_and_a_stop_waits_for_no_handshake() {
+        use crate::clock::Clock;
+        use crate::daemon::http::{listen, serve};
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        use tokio::net::TcpStream;
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), &[]);
+        let tls = acceptor(&config, &State::open(&config).unwrap(), &[]).unwrap();
+        let listener = listen(0, "HTTPS_PORT").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let app = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
+        let server = tokio::spawn(serve(listener, Some(tls), app, Clock::System, stopped));
+
+        let (chain, _) = parse(&fs::read_to_string(folder.path().join(KEPT)).unwrap()).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(chain[0].clone()).unwrap();
+        let client = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        for name in ["localhost", "127.0.0.1", "box.example.org"] {
+            let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let mut stream = connector.connect(name.try_into().unwrap(), stream).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+        }
+        let mut silent = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stop.send_replace(true);
+        server.await.unwrap();
+        assert_eq!(silent.read(&mut [0; 8]).await.unwrap_or_default(), 0);
+    }
 }
