@@ -1,6 +1,6 @@
 //! Configuration: one table of properties, where their values come from, and the typed result.
 //!
-//! [`properties`] knows every property; [`value`] reads one value; [`load`] gathers the values of environment, file, `--demo` and
+//! [`properties`] knows every property; [`value`] reads one value; [`mod@load`] gathers the values of environment, file, `--demo` and
 //! defaults. Everything here is pure: environment, file text and surroundings are arguments. The [`Config`] is written once, at the
 //! start; nobody changes it afterwards.
 

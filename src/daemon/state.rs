@@ -25,8 +25,8 @@ impl State {
             .mode(0o700)
             .create(&path)
             .map_err(|error| problem(format!("the folder cannot be made ({error}); choose one this user may write")))?;
-        let owner = fs::metadata(&path).map_err(|error| problem(error.to_string()))?.uid();
-        if owner != nix::unistd::geteuid().as_raw() {
+        let (owner, me) = (fs::metadata(&path).map_err(|error| problem(error.to_string()))?.uid(), nix::unistd::geteuid());
+        if owner != me.as_raw() && !me.is_root() {
             return Err(problem("the folder belongs to another user; choose one of this user's own".into()));
         }
         Ok(State(path))

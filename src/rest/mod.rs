@@ -2,12 +2,12 @@
 //!
 //! | path below `/openvidu/api` | methods | room |
 //! |---|---|---|
-//! | `/sessions`, `/sessions/{s}` | POST, GET, DELETE | [`sessions`] |
-//! | `/sessions/{s}/connection`, `…/{c}` | POST, GET, DELETE | [`connections`] |
-//! | `/config`, `/config/openvidu-…` | GET | [`config`] |
+//! | `/sessions`, `/sessions/{s}` | POST, GET, DELETE | `sessions` |
+//! | `/sessions/{s}/connection`, `…/{c}` | POST, GET, DELETE | `connections` |
+//! | `/config`, `/config/openvidu-…` | GET | `config` |
 //! | `/health` | GET | [`health`] |
 //!
-//! `/openvidu/accept-certificate` stands beside them ([`certificate`]). [`frame()`] stands around all doors of the box. No rule of the
+//! `/openvidu/accept-certificate` stands beside them (`certificate`). [`frame()`] stands around all doors of the box. No rule of the
 //! domain lives here; GET handlers read snapshots and queue nothing.
 
 mod auth;

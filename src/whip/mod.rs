@@ -9,7 +9,7 @@
 //!
 //! POST needs credentials: `Bearer` with a connection's token, or `Basic` with the API secret. DELETE needs none but the location
 //! itself, which nobody can guess: it is the capability to end that viewer, as the draft allows. This room keeps no table of
-//! viewers ([`ticket`]); the session does.
+//! viewers (`ticket`); the session does.
 
 mod credentials;
 mod error;

@@ -178,3 +178,38 @@ async fn a_session_dies_once() {
     assert_own(&bench.ask("DELETE", path, None).await, 404, path, "Session S not found");
     assert_eq!(bench.ask("POST", SESSIONS, json!({"customSessionId": "S"})).await.status, 200);
 }
+
+#[tokio::test]
+async fn no_value_in_any_field_is_more_than_a_bad_request() {
+    let bench = bench().await;
+    let values =
+        [json!(null), json!(true), json!(-1), json!(1.5), json!(u64::MAX), json!(""), json!("x\u{0}/..\\"), json!([]), json!([null])];
+    let values: Vec<Value> = values.into_iter().chain([json!({}), json!({"id": {}}), json!("VP8"), json!("rtsp://\u{7f}:@[::/")]).collect();
+    for (path, fields) in [
+        (SESSIONS, "mediaMode recordingMode customSessionId forcedVideoCodec allowTranscoding defaultRecordingProperties"),
+        (CONNECTION, "type data role kurentoOptions rtspUri adaptativeBitrate onlyPlayWithSubscribers networkCache record"),
+    ] {
+        for field in fields.split(' ') {
+            for value in &values {
+                for more in [json!({}), json!({"type": "IPCAM"}), json!({"type": "IPCAM", "rtspUri": "rtsp://192.0.2.9/"})] {
+                    let mut body = more;
+                    body[field] = value.clone();
+                    let answer = bench.ask("POST", path, body.clone()).await;
+                    assert!(matches!(answer.status, 200 | 400 | 409), "{path} {body}: {} {}", answer.status, answer.text);
+                }
+            }
+        }
+    }
+    let nested =
+        "name hasAudio hasVideo outputMode recordingLayout customLayout resolution frameRate shmSize ignoreFailedStreams mediaNode";
+    for field in nested.split(' ') {
+        for value in &values {
+            for mode in ["COMPOSED", "INDIVIDUAL"] {
+                let mut recording = json!({"outputMode": mode});
+                recording[field] = value.clone();
+                let answer = bench.ask("POST", SESSIONS, json!({"defaultRecordingProperties": recording})).await;
+                assert!(matches!(answer.status, 200 | 400), "{recording}: {}", answer.text);
+            }
+        }
+    }
+}
