@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods)] // tests live in the machine's time
 
 use crate::rest::Client;
+/// Signals, for whoever sends them.
+pub use nix::sys::signal as nix_signal;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};

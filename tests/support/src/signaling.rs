@@ -140,23 +140,29 @@ impl Client {
         self.shared.lock().order.clone()
     }
 
-    /// Waits until `wanted` finds what it looks for in the log. Panics with the log after 10 s.
-    pub async fn wait_for<T>(&self, what: &str, wanted: impl Fn(&[Notification]) -> Option<T>) -> T {
-        let deadline = tokio::time::Instant::from_std(Instant::now() + PATIENCE);
+    /// Waits until `wanted` finds what it looks for in the log. Panics with the log after `span`.
+    pub async fn wait_for<T>(&self, span: Duration, what: &str, wanted: impl Fn(&[Notification]) -> Option<T>) -> T {
+        let deadline = tokio::time::Instant::from_std(Instant::now() + span);
         loop {
             let changed = self.shared.changed.notified();
             if let Some(found) = wanted(&self.log()) {
                 return found;
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                panic!("nothing within {PATIENCE:?}: {what}; the log is {:#?}", self.log());
+                panic!("nothing within {span:?}: {what}; the log is {:#?}", self.log());
             }
         }
     }
 
-    /// Waits for the first notification of `method` whose params `fit`, and gives its params.
+    /// Waits up to 10 s for the first notification of `method` whose params `fit`, and gives its params.
     pub async fn notice(&self, method: &str, fit: impl Fn(&Value) -> bool) -> Value {
-        self.wait_for(method, |log| log.iter().find(|n| n.method == method && fit(&n.params)).map(|n| n.params.clone())).await
+        self.wait_up_to(PATIENCE, method, fit).await
+    }
+
+    /// The same with another patience.
+    pub async fn wait_up_to(&self, span: Duration, method: &str, fit: impl Fn(&Value) -> bool) -> Value {
+        let wanted = |log: &[Notification]| log.iter().find(|n| n.method == method && fit(&n.params)).map(|n| n.params.clone());
+        self.wait_for(span, method, wanted).await
     }
 
     /// Waits until the server has closed the socket. Panics after `span`.
