@@ -60,7 +60,7 @@ impl Camera {
         let sps = vec![0x67, 0x64, 0x00, 0x28, 0xac];
         let pps = vec![0x68, 0xee, 0x3c, 0x80];
         let fragment = |nal: u8, flags: u8, len: usize| [vec![0x7c, flags | nal], vec![self.frame as u8; len]].concat();
-        let payloads = if self.frame % self.keyframe_every == 0 {
+        let payloads = if self.frame.is_multiple_of(self.keyframe_every) {
             vec![sps, pps, fragment(5, 0x80, 1000), fragment(5, 0, 1000), fragment(5, 0x40, 300)]
         } else {
             vec![fragment(1, 0x80, 1000), fragment(1, 0x40, 200)]

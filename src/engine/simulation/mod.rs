@@ -23,7 +23,7 @@ use crate::ids::{JobId, PeerId, SessionKey, TrackId};
 use crate::rtp::Kind;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -103,8 +103,13 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
+        World::with_public(vec![])
+    }
+
+    /// A world whose router forwards `public` to the box.
+    pub fn with_public(public: Vec<IpAddr>) -> World {
         let start = Clock::System.now();
-        let settings = Settings { candidates: vec![SocketAddr::from(BOX).ip()], ..Settings::default() };
+        let settings = Settings { candidates: vec![SocketAddr::from(BOX).ip()], public, ..Settings::default() };
         let (sender, events) = channel(64);
         let (sent, runs) = (Sent::default(), Rc::new(RefCell::new(Vec::new())));
         let nic = Nic { sent: sent.clone(), runs: runs.clone() };

@@ -38,10 +38,10 @@ fn perform(world: &mut World, index: usize, delay: Duration) {
         }
         tick += 1;
         let captured = now - delay;
-        if tick % 20 == 0 {
+        if tick.is_multiple_of(20) {
             client.write(0, 4_294_960_000u32.wrapping_add(tick * 48), captured, &[0xfc, 0xff, 0xfe]);
         }
-        if tick % 40 == 0 {
+        if tick.is_multiple_of(40) {
             keyframe |= client.plis.len() > answered;
             answered = client.plis.len();
             client.write(1, 1_000_000 + tick * 90, captured, if keyframe { KEY } else { DELTA });
@@ -101,10 +101,10 @@ fn sound_and_picture_of_the_same_moment_stay_together() {
             return;
         }
         tick += 1;
-        if tick % 20 == 0 {
+        if tick.is_multiple_of(20) {
             client.write(0, tick * 48, now, &[1, 2, 3]);
         }
-        if tick % 40 == 0 && tick > 60 {
+        if tick.is_multiple_of(40) && tick > 60 {
             client.write(1, 500_000 + (tick - 60) * 90, now - 60 * MS, if tick == 80 { KEY } else { DELTA });
         }
     }));
