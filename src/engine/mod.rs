@@ -22,6 +22,7 @@ mod demux;
 mod early;
 mod feed;
 mod gop;
+mod incoming;
 mod intake;
 mod keyframes;
 pub mod negotiate;
@@ -30,6 +31,7 @@ mod outgoing;
 mod peer;
 mod route;
 pub mod run;
+mod sdp;
 mod settings;
 #[cfg(test)]
 mod simulation;

@@ -60,10 +60,13 @@ impl Camera {
         let sps = vec![0x67, 0x64, 0x00, 0x28, 0xac];
         let pps = vec![0x68, 0xee, 0x3c, 0x80];
         let fragment = |nal: u8, flags: u8, len: usize| [vec![0x7c, flags | nal], vec![self.frame as u8; len]].concat();
-        let payloads = if self.frame.is_multiple_of(self.keyframe_every) {
-            vec![sps, pps, fragment(5, 0x80, 1000), fragment(5, 0, 1000), fragment(5, 0x40, 300)]
-        } else {
-            vec![fragment(1, 0x80, 1000), fragment(1, 0x40, 200)]
+        let key = self.frame.is_multiple_of(self.keyframe_every);
+        let payloads = match (self.format.codec, key) {
+            (Codec::H264, true) => {
+                vec![sps, pps, fragment(5, 0x80, 1000), fragment(5, 0, 1000), fragment(5, 0x40, 300)]
+            }
+            (Codec::H264, false) => vec![fragment(1, 0x80, 1000), fragment(1, 0x40, 200)],
+            _ => vec![vec![0x10, u8::from(!key), 0, 0]],
         };
         let last = payloads.len() - 1;
         let timestamp = (3600 * self.frame).wrapping_add(4_294_900_000);

@@ -142,17 +142,20 @@ impl World {
 
     /// A client that wants to watch; returns its index.
     pub fn viewer(&mut self, number: u32, audio: Option<TrackId>, video: Option<TrackId>) -> usize {
-        let mut client = Client::viewer(peer(number), self.now);
+        self.watch(Client::viewer(peer(number), self.now), audio, video)
+    }
+
+    /// The same with a client of one's own.
+    pub fn watch(&mut self, mut client: Client, audio: Option<TrackId>, video: Option<TrackId>) -> usize {
         let offer = client.offer();
-        self.core.subscribe(Subscribe { peer: peer(number), offer, audio, video }, self.now);
+        self.core.subscribe(Subscribe { peer: client.peer, offer, audio, video }, self.now);
         self.clients.push(client);
         self.answer();
         self.clients.len() - 1
     }
 
     /// A client that publishes; returns its index.
-    pub fn publisher(&mut self, client: Client, publish: impl FnOnce(String) -> Publish) -> usize {
-        let mut client = client;
+    pub fn publisher(&mut self, mut client: Client, publish: impl FnOnce(String) -> Publish) -> usize {
         let offer = client.offer();
         self.core.publish(publish(offer), self.now);
         self.clients.push(client);
