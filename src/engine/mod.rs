@@ -9,7 +9,7 @@
 //!                                                               │                   backlog (paced joins)
 //! ```
 //!
-//! [`core`] owns all state and is driven with `now`: datagrams, messages, commands and timeouts in, runs of datagrams and events
+//! `core` owns all state and is driven with `now`: datagrams, messages, commands and timeouts in, runs of datagrams and events
 //! out. It knows no socket, so tests drive it in simulated time. [`run`] is the thin shell: the thread, epoll, the sockets.
 
 pub mod api;

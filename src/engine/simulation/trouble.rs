@@ -190,7 +190,7 @@ fn a_hundred_joins_and_leaves_leave_nothing_behind() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Whatever comes from a viewer's own address, forged or broken, its picture goes on.
     #[test]
