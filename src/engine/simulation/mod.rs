@@ -20,12 +20,13 @@ use super::settings::Settings;
 use super::transport::Environment;
 use crate::clock::Clock;
 use crate::ids::{JobId, PeerId, SessionKey, TrackId};
-use crate::rtp::Kind;
+use crate::rtp::{Codec, Kind};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+use str0m::rtp::RtpPacket;
 use tokio::sync::mpsc::{Receiver, channel};
 
 pub const MS: Duration = Duration::from_millis(1);
@@ -74,6 +75,14 @@ impl Transmitter for Nic {
         self.sent.borrow_mut().extend(datagrams);
         true
     }
+}
+
+/// When the content of a packet was captured, on the wall clock of the sender reports before it, in s.
+pub fn told(packet: &RtpPacket, rate: u32) -> Option<f64> {
+    let report = packet.last_sender_info.as_ref()?;
+    let wall = report.ntp_time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let ticks = packet.header.timestamp.wrapping_sub(report.rtp_time.numer() as u32) as i32;
+    Some(wall + f64::from(ticks) / f64::from(rate))
 }
 
 /// May a datagram pass?
@@ -138,6 +147,16 @@ impl World {
         self.core.attach_feed(job(number), &[(0, track(number))]);
         self.cameras.push(Camera::new(job(number), self.now, keyframe_every));
         track(number)
+    }
+
+    /// The same with sound; its track's number is 100 more.
+    pub fn camera_with_sound(&mut self, number: u32, keyframe_every: u32, codec: Codec) -> (TrackId, TrackId) {
+        let video = self.camera(number, keyframe_every);
+        let audio = track(number + 100);
+        self.core.add_track(audio, Kind::Audio);
+        self.core.attach_feed(job(number), &[(0, video), (1, audio)]);
+        self.cameras.last_mut().unwrap().sound = Some(codec);
+        (audio, video)
     }
 
     /// A client that wants to watch; returns its index.

@@ -86,6 +86,35 @@ fn a_camera_that_comes_back_goes_on_in_the_same_stream() {
 }
 
 #[test]
+fn a_cameras_sound_and_picture_are_together_from_the_first_paced_second_on() {
+    for (codec, theirs) in
+        [(crate::rtp::Codec::Opus, Codec::Opus), (crate::rtp::Codec::Pcma, Codec::PCMA), (crate::rtp::Codec::Pcmu, Codec::PCMU)]
+    {
+        let mut world = World::new();
+        let (audio, video) = world.camera_with_sound(1, 250, codec);
+        world.run(8000 * MS);
+        let viewer = world.viewer(1, Some(audio), Some(video));
+        world.run(2500 * MS);
+        let client = &mut world.clients[viewer];
+        let rate = codec.clock_rate();
+        // each packet tells when its content was captured; picture n was at 40 n - 10 ms, sound n at 20 n - 30 ms
+        let sound: Vec<f64> =
+            client.packets(0).iter().filter_map(|(_, p)| Some(told(p, rate)? - f64::from(p.header.timestamp) / f64::from(rate))).collect();
+        let picture = client.packets(1).into_iter();
+        let picture =
+            picture.filter_map(|(_, p)| Some(told(p, 90_000)? - f64::from(p.header.timestamp.wrapping_sub(4_294_900_000)) / 90_000.0));
+        let picture: Vec<f64> = picture.collect();
+        assert!(sound.len() > 30 && picture.len() > 100, "{} {}", sound.len(), picture.len());
+        let ours = sound[0];
+        for skew in picture.iter().map(|p| p - ours - 0.020).chain(sound.iter().map(|s| s - ours)) {
+            assert!(skew.abs() < 0.003, "{skew} s, {codec:?}");
+        }
+        let heard = client.packets(0).last().unwrap().1.header.payload_type;
+        assert!(client.rtc.codec_config().params().iter().any(|p| p.pt() == heard && p.spec().codec == theirs));
+    }
+}
+
+#[test]
 fn a_camera_that_comes_back_as_another_codec_is_renumbered() {
     let mut world = World::new();
     let camera = world.camera(1, 25);
