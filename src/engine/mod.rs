@@ -9,7 +9,7 @@
 //!                                                               │                   backlog (paced joins)
 //! ```
 //!
-//! [`core`] owns all state and is driven with `now`: datagrams, messages, commands and timeouts in, runs of datagrams and events
+//! `core` owns all state and is driven with `now`: datagrams, messages, commands and timeouts in, runs of datagrams and events
 //! out. It knows no socket, so tests drive it in simulated time. [`run`] is the thin shell: the thread, epoll, the sockets.
 
 pub mod api;
@@ -22,6 +22,7 @@ mod demux;
 mod early;
 mod feed;
 mod gop;
+mod incoming;
 mod intake;
 mod keyframes;
 pub mod negotiate;
@@ -30,6 +31,7 @@ mod outgoing;
 mod peer;
 mod route;
 pub mod run;
+mod sdp;
 mod settings;
 #[cfg(test)]
 mod simulation;

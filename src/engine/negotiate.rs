@@ -8,6 +8,7 @@
 //! - Simulcast is not offered back: its lines are taken out.
 //! - Lines that say nothing to a media engine (`b=`, `i=`, `k=` …) are taken out: str0m's grammar has no room for some of them.
 
+use super::sdp::{Direction, Section, append, sections, session_lines, spoken};
 use crate::rtp::{Codec, Kind};
 use thiserror::Error;
 
@@ -93,7 +94,7 @@ pub fn prepare(offer: &str, role: Role, audio: bool, video: bool) -> Result<Prep
         if let (Some(kind), true) = (section.kind(), direction != Direction::Inactive) {
             prepared.lines.push((mid.to_owned(), kind));
         }
-        section.rewrite(direction, &mut prepared);
+        rewrite(section, direction, &mut prepared);
     }
     Ok(prepared)
 }
@@ -117,35 +118,6 @@ pub fn limit_video(answer: &str, kbps: u32) -> String {
     out
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Direction {
-    SendRecv,
-    SendOnly,
-    RecvOnly,
-    Inactive,
-}
-
-impl Direction {
-    fn of(line: &str) -> Option<Direction> {
-        match line {
-            "a=sendrecv" => Some(Direction::SendRecv),
-            "a=sendonly" => Some(Direction::SendOnly),
-            "a=recvonly" => Some(Direction::RecvOnly),
-            "a=inactive" => Some(Direction::Inactive),
-            _ => None,
-        }
-    }
-
-    fn line(self) -> &'static str {
-        match self {
-            Direction::SendRecv => "a=sendrecv",
-            Direction::SendOnly => "a=sendonly",
-            Direction::RecvOnly => "a=recvonly",
-            Direction::Inactive => "a=inactive",
-        }
-    }
-}
-
 impl Role {
     /// What of the offered direction is used.
     fn direction(self, offered: Direction) -> Direction {
@@ -158,120 +130,19 @@ impl Role {
     }
 }
 
-/// One m-line and what belongs to it.
-struct Section<'a> {
-    lines: Vec<&'a str>,
-}
-
-fn session_lines(sdp: &str) -> impl Iterator<Item = &str> {
-    sdp.lines().take_while(|l| !l.starts_with("m="))
-}
-
-fn sections(sdp: &str) -> Vec<Section<'_>> {
-    let mut out: Vec<Section<'_>> = Vec::new();
-    for line in sdp.lines() {
-        if line.starts_with("m=") {
-            out.push(Section { lines: Vec::new() });
+/// Writes a line's section with this direction, without what str0m shall not see.
+fn rewrite(section: &Section<'_>, direction: Direction, prepared: &mut Prepared) {
+    for line in &section.lines {
+        if line.starts_with("a=candidate:") {
+            prepared.candidates.push(line[2..].to_owned());
+            continue;
         }
-        if let Some(section) = out.last_mut() {
-            section.lines.push(line);
+        let simulcast = ["a=simulcast:", "a=rid:", "a=end-of-candidates"].iter().any(|p| line.starts_with(p));
+        if !simulcast && Direction::of(line).is_none() && spoken(line) {
+            append(&mut prepared.sdp, line);
         }
     }
-    out
-}
-
-impl<'a> Section<'a> {
-    /// Fields of the m-line: media, port, protocol, payload types.
-    fn fields(&self) -> impl Iterator<Item = &'a str> {
-        self.lines.first().and_then(|l| l.strip_prefix("m=")).unwrap_or_default().split_ascii_whitespace()
-    }
-
-    fn kind(&self) -> Option<Kind> {
-        match self.fields().next() {
-            Some("audio") => Some(Kind::Audio),
-            Some("video") => Some(Kind::Video),
-            _ => None,
-        }
-    }
-
-    fn value(&self, prefix: &str) -> Option<&'a str> {
-        self.lines.iter().find_map(|l| l.strip_prefix(prefix)).map(str::trim)
-    }
-
-    /// Port 0 rejects a line, except where it is bundled with another one (RFC 9143 §6).
-    fn rejected(&self, sdp: &str) -> bool {
-        let bundled = || {
-            let mid = self.value("a=mid:");
-            let group = session_lines(sdp).find_map(|l| l.strip_prefix("a=group:BUNDLE"));
-            group.is_some_and(|g| g.split_ascii_whitespace().any(|m| Some(m) == mid))
-        };
-        self.fields().nth(1) == Some("0") && !bundled()
-    }
-
-    fn payload_types(&self) -> impl Iterator<Item = u8> {
-        self.fields().skip(3).filter_map(|pt| pt.parse().ok())
-    }
-
-    /// Value of an attribute that begins with a payload type: `a=rtpmap:96 …`.
-    fn of_payload_type(&self, attribute: &str, pt: u8) -> Option<&'a str> {
-        self.lines.iter().find_map(|l| {
-            let (number, value) = l.strip_prefix(attribute)?.split_once(' ')?;
-            (number.parse() == Ok(pt)).then_some(value)
-        })
-    }
-
-    fn codec(&self, pt: u8) -> Option<Codec> {
-        let name = match (self.of_payload_type("a=rtpmap:", pt), pt) {
-            (Some(map), _) => map.split('/').next().unwrap_or_default(),
-            (None, 0) => "PCMU",
-            (None, 8) => "PCMA",
-            _ => return None,
-        };
-        let codec = [Codec::H264, Codec::Vp8, Codec::Opus, Codec::Pcmu, Codec::Pcma];
-        let codec = codec.into_iter().find(|c| c.name().eq_ignore_ascii_case(name) && Some(c.kind()) == self.kind())?;
-        let fragments = || {
-            let parameters = self.of_payload_type("a=fmtp:", pt).unwrap_or_default();
-            parameters.split(';').any(|p| p.trim() == "packetization-mode=1")
-        };
-        (codec != Codec::H264 || fragments()).then_some(codec)
-    }
-
-    /// str0m takes it for granted that payload types are numbers below 128 and mapped once.
-    fn check(&self) -> Result<(), BadSdp> {
-        let mut seen = [false; 128];
-        for line in self.lines.iter().filter_map(|l| l.strip_prefix("a=rtpmap:")) {
-            let number = line.split(' ').next().and_then(|pt| pt.parse::<usize>().ok()).ok_or(BadSdp::PayloadType)?;
-            match seen.get_mut(number) {
-                Some(seen) if !*seen => *seen = true,
-                _ => return Err(BadSdp::PayloadType),
-            }
-        }
-        Ok(())
-    }
-
-    fn rewrite(&self, direction: Direction, prepared: &mut Prepared) {
-        for line in &self.lines {
-            if line.starts_with("a=candidate:") {
-                prepared.candidates.push(line[2..].to_owned());
-                continue;
-            }
-            let simulcast = ["a=simulcast:", "a=rid:", "a=end-of-candidates"].iter().any(|p| line.starts_with(p));
-            if !simulcast && Direction::of(line).is_none() && spoken(line) {
-                append(&mut prepared.sdp, line);
-            }
-        }
-        append(&mut prepared.sdp, direction.line());
-    }
-}
-
-/// Is this a line that negotiation needs?
-fn spoken(line: &str) -> bool {
-    ["v=", "o=", "s=", "t=", "c=", "m=", "a="].iter().any(|kind| line.starts_with(kind))
-}
-
-fn append(sdp: &mut String, line: &str) {
-    sdp.push_str(line);
-    sdp.push_str("\r\n");
+    append(&mut prepared.sdp, direction.line());
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use super::backlog::Backlog;
 use super::consumer::Consumer;
+use super::transport::codec_of;
 use crate::ids::TrackId;
 use crate::rtp::h264::same_profile;
 use crate::rtp::{Codec, Extensions, Format, Kind, Packet, Rotation};
@@ -148,7 +149,7 @@ fn choose(rtc: &Rtc, mid: Mid, format: Format) -> Option<Choice> {
         .remote_pts()
         .iter()
         .filter_map(|pt| params.iter().find(|p| p.pt() == *pt))
-        .filter(|p| super::peer::codec_of(p.spec().codec) == Some(format.codec))
+        .filter(|p| codec_of(p.spec().codec) == Some(format.codec))
         .filter(|p| format.codec != Codec::H264 || p.spec().format.packetization_mode == Some(1))
         .collect();
     let of_profile =

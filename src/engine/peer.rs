@@ -5,20 +5,16 @@
 
 use super::api::Closed;
 use super::batch::Batch;
-use super::capture::{Anchor, Report};
+use super::incoming::Incoming;
 use super::outgoing::{Outgoing, TrackView};
 use super::route::Route;
 use super::stun;
 use crate::ids::TrackId;
-use crate::rtp::packet::inspect;
-use crate::rtp::sequence::BASE;
-use crate::rtp::{Codec, Extensions, Format, Kind, Packet, Rotation};
+use crate::rtp::{Format, Packet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use str0m::bwe::Bitrate;
-use str0m::media::{KeyframeRequestKind, Mid};
+use str0m::media::KeyframeRequestKind;
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{RtpPacket, Ssrc, VideoOrientation};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
 /// A peer whose ICE has not connected by then never will.
@@ -29,8 +25,6 @@ const FIRST_WAKE: Duration = Duration::from_millis(75);
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// Remote candidates used; a client has a handful for each of its lines.
 const CANDIDATES: usize = 64;
-/// Streams of one peer that are told apart; more only a hostile one has.
-const STREAMS: usize = 16;
 /// Datagrams and timeouts of one turn, beyond which a transport is taken to be stuck.
 const SPINS: usize = 100_000;
 
@@ -47,30 +41,17 @@ pub enum Happening {
     Packet { track: TrackId, ssrc: u32, format: Format, packet: Packet },
 }
 
-/// A line on which a publisher fills a track.
-#[derive(Clone, Copy, Debug)]
-pub struct Incoming {
-    pub mid: Mid,
-    pub kind: Kind,
-    pub track: TrackId,
-}
-
 /// One transport.
 pub struct Peer {
     rtc: Rtc,
     /// The name of our side in ICE checks.
     pub ufrag: String,
-    incoming: Vec<Incoming>,
-    /// SSRCs seen and the tracks they fill; `None` = a line that fills none.
-    streams: Vec<(Ssrc, Option<TrackId>)>,
+    incoming: Incoming,
     pub outgoing: Vec<Outgoing>,
-    anchor: Anchor,
     route: Route,
     connected: bool,
     give_up: Instant,
     candidates: usize,
-    /// Upper bound of a publisher's video in kbit/s.
-    max_video_kbps: Option<u32>,
     /// When this peer wants to be woken.
     pub wake: Instant,
     /// The entry of this peer in the core's timers.
@@ -79,20 +60,17 @@ pub struct Peer {
 
 impl Peer {
     /// A transport whose offer has been accepted.
-    pub fn new(mut rtc: Rtc, incoming: Vec<Incoming>, outgoing: Vec<Outgoing>, max_video_kbps: Option<u32>, now: Instant) -> Peer {
+    pub fn new(mut rtc: Rtc, incoming: Incoming, outgoing: Vec<Outgoing>, now: Instant) -> Peer {
         let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
         Peer {
             rtc,
             ufrag,
             incoming,
-            streams: Vec::new(),
             outgoing,
-            anchor: Anchor::default(),
             route: Route::default(),
             connected: false,
             give_up: now + GIVE_UP,
             candidates: 0,
-            max_video_kbps,
             wake: now + FIRST_WAKE,
             scheduled: None,
         }
@@ -228,7 +206,7 @@ impl Peer {
 
     fn translate(&mut self, event: Event) -> Option<Happening> {
         match event {
-            Event::RtpPacket(packet) => self.packet(packet),
+            Event::RtpPacket(packet) => self.incoming.packet(&mut self.rtc, packet),
             Event::Connected => {
                 self.connected = true;
                 Some(Happening::Connected)
@@ -243,76 +221,9 @@ impl Peer {
             _ => None,
         }
     }
-
-    fn packet(&mut self, packet: RtpPacket) -> Option<Happening> {
-        let ssrc = packet.header.ssrc;
-        let track = self.track_of(ssrc)?;
-        let params = self.rtc.codec_config().params().iter().find(|p| p.pt() == packet.header.payload_type)?;
-        let codec = codec_of(params.spec().codec)?;
-        let format = Format { codec, profile_level_id: params.spec().format.profile_level_id };
-        let report = packet.last_sender_info.as_ref().map(|i| Report { wall: i.ntp_time, timestamp: i.rtp_time.numer() as u32 });
-        let captured = self.anchor.captured(report, codec.clock_rate(), packet.header.timestamp, packet.timestamp);
-        let (key, discardable) = inspect(codec, &packet.payload);
-        let values = &packet.header.ext_vals;
-        let packet = Packet {
-            sequence: BASE + *packet.seq_no,
-            timestamp: packet.header.timestamp,
-            marker: packet.header.marker,
-            captured,
-            key,
-            discardable,
-            extensions: Extensions {
-                audio_level: values.audio_level,
-                voice: values.voice_activity,
-                rotation: values.video_orientation.map(rotation),
-            },
-            epoch: 0,
-            payload: packet.payload.clone(),
-        };
-        Some(Happening::Packet { track, ssrc: *ssrc, format, packet })
-    }
-
-    fn track_of(&mut self, ssrc: Ssrc) -> Option<TrackId> {
-        if let Some((_, track)) = self.streams.iter().find(|(known, _)| *known == ssrc) {
-            return *track;
-        }
-        if self.streams.len() >= STREAMS {
-            self.streams.remove(0);
-        }
-        let mut api = self.rtc.direct_api();
-        let stream = api.stream_rx(&ssrc)?;
-        let line = self.incoming.iter().find(|line| line.mid == stream.mid());
-        if let (Some(Incoming { kind: Kind::Video, .. }), Some(kbps)) = (line, self.max_video_kbps) {
-            stream.request_remb(Bitrate::kbps(kbps.into()));
-        }
-        let track = line.map(|line| line.track);
-        self.streams.push((ssrc, track));
-        track
-    }
 }
 
 fn failure(error: str0m::RtcError) -> Closed {
     tracing::debug!(%error, "transport failure");
     Closed::Failure
-}
-
-/// The codec of ours that str0m's stands for.
-pub fn codec_of(codec: str0m::format::Codec) -> Option<Codec> {
-    match codec {
-        str0m::format::Codec::H264 => Some(Codec::H264),
-        str0m::format::Codec::Vp8 => Some(Codec::Vp8),
-        str0m::format::Codec::Opus => Some(Codec::Opus),
-        str0m::format::Codec::PCMU => Some(Codec::Pcmu),
-        str0m::format::Codec::PCMA => Some(Codec::Pcma),
-        _ => None,
-    }
-}
-
-fn rotation(orientation: VideoOrientation) -> Rotation {
-    match orientation {
-        VideoOrientation::Deg0 => Rotation::Deg0,
-        VideoOrientation::Deg90 => Rotation::Deg90,
-        VideoOrientation::Deg180 => Rotation::Deg180,
-        VideoOrientation::Deg270 => Rotation::Deg270,
-    }
 }

@@ -233,3 +233,102 @@ fn milliseconds(wait: Duration) -> EpollTimeout {
     let ms = wait.as_micros().div_ceil(1000).min(IDLE.as_millis());
     EpollTimeout::try_from(ms as i32).unwrap_or(EpollTimeout::ZERO)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::api::Subscribe;
+    use crate::engine::simulation::{Camera, Client, MS, job, peer, track};
+    use crate::rtp::Kind;
+    use crate::wire::media::{Message, pair};
+    use nix::sys::socket::{MsgFlags, recv, send};
+    use std::net::UdpSocket;
+    use std::os::fd::{AsRawFd, OwnedFd};
+    use str0m::media::{Direction, MediaKind};
+    use tokio::sync::mpsc::{Receiver, channel};
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    struct Rig {
+        running: Running,
+        events: Receiver<Event>,
+        worker: OwnedFd,
+        camera: Camera,
+        socket: UdpSocket,
+        client: Client,
+    }
+
+    /// The thread with a camera's feed, and a viewer on a real socket.
+    fn rig() -> Rig {
+        let (sender, events) = channel(16);
+        let settings = Settings { candidates: vec![[127, 0, 0, 1].into()], ..Settings::default() };
+        let running = start(settings, Clock::System, sender).unwrap();
+        let (daemon, worker) = pair().unwrap();
+        let say = |command| running.handle.send(command).unwrap();
+        say(Command::AddTrack { track: track(1), kind: Kind::Video });
+        say(Command::AttachFeed { job: job(1), socket: daemon, slots: vec![(0, track(1))] });
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(MS)).unwrap();
+        let now = Clock::System.now();
+        let lines = [(MediaKind::Video, Direction::RecvOnly)];
+        let mut client = Client::at(socket.local_addr().unwrap(), peer(1), now, &lines, Client::codecs());
+        let offer = client.offer();
+        say(Command::Subscribe(Subscribe { peer: peer(1), offer, audio: None, video: Some(track(1)) }));
+        Rig { camera: Camera::new(job(1), now, 25), running, events, worker, socket, client }
+    }
+
+    impl Rig {
+        /// Lets camera and client go on until `done`.
+        fn until(&mut self, mut done: impl FnMut(&mut Rig) -> bool) {
+            let begin = Clock::System.now();
+            while !done(self) {
+                let now = Clock::System.now();
+                assert!(now - begin < LIMIT, "not in time: {} packets", self.client.got.len());
+                for message in self.camera.shoot(Moment { now, monotonic_ns: monotonic_ns() }) {
+                    send(self.worker.as_raw_fd(), &message, MsgFlags::MSG_DONTWAIT).unwrap();
+                }
+                let mut buffer = [0; 2000];
+                while let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
+                    self.client.receive(from, &buffer[..length], Clock::System.now());
+                }
+                for (to, bytes) in self.client.poll(Clock::System.now()) {
+                    self.socket.send_to(&bytes, to).unwrap();
+                }
+            }
+        }
+
+        fn stats(&self) -> Stats {
+            let (reply, answer) = tokio::sync::oneshot::channel();
+            self.running.handle.send(Command::Stats { reply }).unwrap();
+            answer.blocking_recv().unwrap()
+        }
+    }
+
+    #[test]
+    fn a_camera_reaches_a_viewer_over_real_sockets_and_the_thread_ends_when_told() {
+        let mut rig = rig();
+        let Some(Event::Answered { sdp, .. }) = rig.events.blocking_recv() else { panic!("no answer") };
+        rig.client.answered(&sdp);
+        rig.until(|rig| rig.client.got.len() > 60);
+        let stats = rig.stats();
+        assert_eq!((stats.peers, stats.tracks, stats.feeds, stats.panics, stats.events_lost), (1, 1, 1, 0, 0));
+        assert!(stats.sent > 60 && stats.send_calls < stats.sent && stats.received > 0);
+
+        // without key frames the viewer's wish reaches the worker
+        rig.client.pli(0);
+        let worker = rig.worker.as_raw_fd();
+        rig.until(|_| {
+            let mut buffer = [0; 64];
+            let length = recv(worker, &mut buffer, MsgFlags::MSG_DONTWAIT).unwrap_or(0);
+            Message::parse(&buffer[..length]) == Ok(Message::KeyframeRequest { slot: 0 })
+        });
+
+        let port = rig.running.local[0].port();
+        let handle = rig.running.handle.clone();
+        rig.running.stop();
+        assert!(handle.send(Command::RemovePeer { peer: peer(1) }).is_err(), "nobody is there any more");
+        Port::bind(port).expect("the port is free again");
+        let kinds: Vec<Event> = std::iter::from_fn(|| rig.events.blocking_recv()).collect();
+        assert!(kinds.iter().any(|e| matches!(e, Event::Connected { .. })), "{kinds:?}");
+    }
+}

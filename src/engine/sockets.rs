@@ -59,7 +59,8 @@ impl Port {
     /// Reads one batch. Each datagram is given to `take` as (from, to, bytes). True when more may be there.
     pub fn receive(&self, buffers: &mut Buffers, mut take: impl FnMut(SocketAddr, SocketAddr, &[u8])) -> io::Result<bool> {
         let count = {
-            let mut slices: Vec<IoSliceMut<'_>> = buffers.data.chunks_mut(GLUED).map(IoSliceMut::new).collect();
+            let mut chunks = buffers.data.chunks_mut(GLUED);
+            let mut slices: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
             match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut buffers.metas) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -169,6 +170,7 @@ impl Way {
 mod tests {
     use super::*;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::net::IpAddr;
 
     /// What arrives at `port` until `count` datagrams have come.
     fn receive(port: &Port, count: usize) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
@@ -183,6 +185,19 @@ mod tests {
 
     fn run<'a>(source: [u8; 4], destination: SocketAddr, contents: &'a [u8], segment: usize) -> Run<'a> {
         Run { destination, source: Some(source.into()), contents, segment, datagrams: contents.len().div_ceil(segment) }
+    }
+
+    #[test]
+    fn both_families_have_the_same_port() {
+        let here = Port::bind(0).unwrap();
+        let mut network = Network::new(&here).unwrap();
+        for port in &here {
+            assert_eq!(port.local().port(), here[0].local().port());
+            let loopback = if port.local().is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { IpAddr::from(Ipv6Addr::LOCALHOST) };
+            let to = SocketAddr::new(loopback, port.local().port());
+            assert!(network.transmit(&Run { destination: to, source: Some(loopback), contents: b"hello", segment: 5, datagrams: 1 }));
+            assert_eq!(receive(port, 1), [(to, to, b"hello".to_vec())]);
+        }
     }
 
     #[test]

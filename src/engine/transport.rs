@@ -106,6 +106,18 @@ fn with_video(mut config: RtcConfig, codec: Option<Codec>) -> RtcConfig {
     }
 }
 
+/// The codec of ours that str0m's stands for.
+pub fn codec_of(codec: str0m::format::Codec) -> Option<Codec> {
+    match codec {
+        str0m::format::Codec::H264 => Some(Codec::H264),
+        str0m::format::Codec::Vp8 => Some(Codec::Vp8),
+        str0m::format::Codec::Opus => Some(Codec::Opus),
+        str0m::format::Codec::PCMU => Some(Codec::Pcmu),
+        str0m::format::Codec::PCMA => Some(Codec::Pcma),
+        _ => None,
+    }
+}
+
 /// Host candidates of the box's own addresses, reflexive ones of those that a router forwards to it.
 fn candidates(settings: &Settings, port: u16) -> Vec<Candidate> {
     let own = settings.candidates.iter().filter_map(|ip| Candidate::host(SocketAddr::new(*ip, port), "udp").ok());

@@ -236,21 +236,29 @@ impl Core {
     /// Handles what peers reported, and what follows from it.
     fn react(&mut self, now: Instant) {
         while !self.happened.is_empty() {
-            for (id, happening) in std::mem::take(&mut self.happened) {
-                match happening {
-                    Happening::Packet { track, ssrc, format, packet } => {
-                        self.packet(track, Source::Peer { peer: id, ssrc }, format, packet, now);
-                    }
-                    Happening::Connected => {
-                        self.outbox.push(Event::Connected { peer: id });
-                        self.join(id, now);
-                    }
-                    Happening::KeyframeWanted { track } => self.want_keyframe(track, now),
-                    Happening::Ended(cause) => {
-                        if self.end(id, now) {
-                            self.outbox.push(Event::Closed { peer: id, cause });
-                        }
-                    }
+            let mut happened = std::mem::take(&mut self.happened);
+            happened.drain(..).for_each(|(id, happening)| self.follow(id, happening, now));
+            if self.happened.is_empty() {
+                // keeps its memory for the next time
+                self.happened = happened;
+                return;
+            }
+        }
+    }
+
+    fn follow(&mut self, id: PeerId, happening: Happening, now: Instant) {
+        match happening {
+            Happening::Packet { track, ssrc, format, packet } => {
+                self.packet(track, Source::Peer { peer: id, ssrc }, format, packet, now);
+            }
+            Happening::Connected => {
+                self.outbox.push(Event::Connected { peer: id });
+                self.join(id, now);
+            }
+            Happening::KeyframeWanted { track } => self.want_keyframe(track, now),
+            Happening::Ended(cause) => {
+                if self.end(id, now) {
+                    self.outbox.push(Event::Closed { peer: id, cause });
                 }
             }
         }

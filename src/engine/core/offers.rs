@@ -2,9 +2,10 @@
 
 use super::Core;
 use crate::engine::api::{Event, Publish, Refusal, Subscribe};
+use crate::engine::incoming::{Incoming, Line};
 use crate::engine::negotiate::{self, Prepared, Role};
 use crate::engine::outgoing::Outgoing;
-use crate::engine::peer::{Incoming, Peer};
+use crate::engine::peer::Peer;
 use crate::ids::{PeerId, TrackId};
 use crate::rtp::{Codec, Kind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -97,21 +98,22 @@ impl Core {
         let prepared = negotiate::prepare(offer, role, tracks.audio.is_some(), tracks.video.is_some()).map_err(|e| bad(&e))?;
         let offer = SdpOffer::from_sdp_string(&prepared.sdp).map_err(|e| bad(&e))?;
         let answer = rtc.sdp_api().accept_offer(offer).map_err(|e| bad(&e))?.to_sdp_string();
-        let (mut incoming, mut outgoing) = (Vec::new(), Vec::new());
+        let (mut lines, mut outgoing) = (Vec::new(), Vec::new());
         for (mid, kind) in &prepared.lines {
             let (mid, Some(track)) = (mid.as_str().into(), tracks.of(*kind)) else { continue };
             let Some(direction) = rtc.media(mid).filter(|media| !media.disabled()).map(|media| media.direction()) else { continue };
             if direction.is_receiving() {
-                incoming.push(Incoming { mid, kind: *kind, track });
+                lines.push(Line { mid, kind: *kind, track });
             }
             if direction.is_sending() {
                 outgoing.extend(Outgoing::new(&mut rtc, mid, *kind, track));
             }
         }
+        let incoming = Incoming::new(lines, max_video_kbps);
         if incoming.is_empty() && outgoing.is_empty() {
             return Err(Refusal::BadOffer("no line that can be used".into()));
         }
-        Ok((Peer::new(rtc, incoming, outgoing, max_video_kbps, now), prepared, answer))
+        Ok((Peer::new(rtc, incoming, outgoing, now), prepared, answer))
     }
 
     /// Enters a new peer and tells floor 4 its answer; or why there is none.

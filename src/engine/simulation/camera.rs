@@ -1,4 +1,4 @@
-//! A worker's camera: H.264 access units as messages of a media socket, 25 pictures a second.
+//! A worker's camera: H.264 access units as messages of a media socket, 25 pictures a second; 50 sounds, where it has any.
 
 use crate::engine::capture::Moment;
 use crate::ids::JobId;
@@ -21,12 +21,28 @@ pub struct Camera {
     pub format: Format,
     /// Sends nothing while false.
     pub on: bool,
+    /// What it hears with, on slot 1; the sound was captured 30 ms before it comes.
+    pub sound: Option<Codec>,
+    next_sound: Instant,
+    sounds: u32,
 }
 
 impl Camera {
     pub fn new(job: JobId, now: Instant, keyframe_every: u32) -> Camera {
         let format = Format { codec: Codec::H264, profile_level_id: Some(0x64_0028) };
-        Camera { job, keyframe_every, next: now, sequence: 65_530, frame: 0, started: false, format, on: true }
+        Camera {
+            job,
+            keyframe_every,
+            next: now,
+            sequence: 65_530,
+            frame: 0,
+            started: false,
+            format,
+            on: true,
+            sound: None,
+            next_sound: now,
+            sounds: 0,
+        }
     }
 
     /// The worker is restarted: other numbers, other times, a new format message.
@@ -53,6 +69,25 @@ impl Camera {
             messages.extend(encode_packets(0, captured, packets.iter().map(Vec::as_slice)).unwrap());
             self.frame += 1;
         }
+        while let (Some(codec), true) = (self.sound, self.next_sound <= moment.now) {
+            self.next_sound += FRAME / 2;
+            messages.extend(self.hear(codec, moment));
+        }
+        messages
+    }
+
+    fn hear(&mut self, codec: Codec, moment: Moment) -> Vec<Vec<u8>> {
+        let mut messages = vec![];
+        if self.sounds == 0 {
+            let mut format = Vec::new();
+            encode_format(&mut format, 1, &Format { codec, profile_level_id: None });
+            messages.push(format);
+        }
+        let timestamp = self.sounds * codec.clock_rate() / 50;
+        let header = Header { marker: false, payload_type: 97, sequence: self.sounds as u16, timestamp, ssrc: 2 };
+        let packet = header.packet(&[0xfc; 80]);
+        messages.extend(encode_packets(1, moment.monotonic_ns - 30_000_000, [&packet[..]]).unwrap());
+        self.sounds += 1;
         messages
     }
 
@@ -60,10 +95,13 @@ impl Camera {
         let sps = vec![0x67, 0x64, 0x00, 0x28, 0xac];
         let pps = vec![0x68, 0xee, 0x3c, 0x80];
         let fragment = |nal: u8, flags: u8, len: usize| [vec![0x7c, flags | nal], vec![self.frame as u8; len]].concat();
-        let payloads = if self.frame % self.keyframe_every == 0 {
-            vec![sps, pps, fragment(5, 0x80, 1000), fragment(5, 0, 1000), fragment(5, 0x40, 300)]
-        } else {
-            vec![fragment(1, 0x80, 1000), fragment(1, 0x40, 200)]
+        let key = self.frame.is_multiple_of(self.keyframe_every);
+        let payloads = match (self.format.codec, key) {
+            (Codec::H264, true) => {
+                vec![sps, pps, fragment(5, 0x80, 1000), fragment(5, 0, 1000), fragment(5, 0x40, 300)]
+            }
+            (Codec::H264, false) => vec![fragment(1, 0x80, 1000), fragment(1, 0x40, 200)],
+            _ => vec![vec![0x10, u8::from(!key), 0, 0]],
         };
         let last = payloads.len() - 1;
         let timestamp = (3600 * self.frame).wrapping_add(4_294_900_000);

@@ -39,7 +39,11 @@ impl Client {
     /// A client with these lines; `config` chooses codecs and extensions.
     pub fn new(peer: PeerId, now: Instant, lines: &[(MediaKind, Direction)], config: RtcConfig) -> Client {
         let number: u16 = format!("{peer:?}").rsplit('.').next().unwrap().parse().unwrap();
-        let address = SocketAddr::from(([198, 51, 100, 1], 1000 + number));
+        Client::at(([198, 51, 100, 1], 1000 + number).into(), peer, now, lines, config)
+    }
+
+    /// The same at an address.
+    pub fn at(address: SocketAddr, peer: PeerId, now: Instant, lines: &[(MediaKind, Direction)], config: RtcConfig) -> Client {
         let mut rtc = config.set_rtp_mode(true).build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
         Client {

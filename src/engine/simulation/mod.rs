@@ -20,12 +20,13 @@ use super::settings::Settings;
 use super::transport::Environment;
 use crate::clock::Clock;
 use crate::ids::{JobId, PeerId, SessionKey, TrackId};
-use crate::rtp::Kind;
+use crate::rtp::{Codec, Kind};
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+use str0m::rtp::RtpPacket;
 use tokio::sync::mpsc::{Receiver, channel};
 
 pub const MS: Duration = Duration::from_millis(1);
@@ -76,6 +77,14 @@ impl Transmitter for Nic {
     }
 }
 
+/// When the content of a packet was captured, on the wall clock of the sender reports before it, in s.
+pub fn told(packet: &RtpPacket, rate: u32) -> Option<f64> {
+    let report = packet.last_sender_info.as_ref()?;
+    let wall = report.ntp_time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let ticks = packet.header.timestamp.wrapping_sub(report.rtp_time.numer() as u32) as i32;
+    Some(wall + f64::from(ticks) / f64::from(rate))
+}
+
 /// May a datagram pass?
 pub type Filter = Box<dyn FnMut(&Flying) -> bool>;
 
@@ -103,8 +112,13 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
+        World::with_public(vec![])
+    }
+
+    /// A world whose router forwards `public` to the box.
+    pub fn with_public(public: Vec<IpAddr>) -> World {
         let start = Clock::System.now();
-        let settings = Settings { candidates: vec![SocketAddr::from(BOX).ip()], ..Settings::default() };
+        let settings = Settings { candidates: vec![SocketAddr::from(BOX).ip()], public, ..Settings::default() };
         let (sender, events) = channel(64);
         let (sent, runs) = (Sent::default(), Rc::new(RefCell::new(Vec::new())));
         let nic = Nic { sent: sent.clone(), runs: runs.clone() };
@@ -135,19 +149,32 @@ impl World {
         track(number)
     }
 
+    /// The same with sound; its track's number is 100 more.
+    pub fn camera_with_sound(&mut self, number: u32, keyframe_every: u32, codec: Codec) -> (TrackId, TrackId) {
+        let video = self.camera(number, keyframe_every);
+        let audio = track(number + 100);
+        self.core.add_track(audio, Kind::Audio);
+        self.core.attach_feed(job(number), &[(0, video), (1, audio)]);
+        self.cameras.last_mut().unwrap().sound = Some(codec);
+        (audio, video)
+    }
+
     /// A client that wants to watch; returns its index.
     pub fn viewer(&mut self, number: u32, audio: Option<TrackId>, video: Option<TrackId>) -> usize {
-        let mut client = Client::viewer(peer(number), self.now);
+        self.watch(Client::viewer(peer(number), self.now), audio, video)
+    }
+
+    /// The same with a client of one's own.
+    pub fn watch(&mut self, mut client: Client, audio: Option<TrackId>, video: Option<TrackId>) -> usize {
         let offer = client.offer();
-        self.core.subscribe(Subscribe { peer: peer(number), offer, audio, video }, self.now);
+        self.core.subscribe(Subscribe { peer: client.peer, offer, audio, video }, self.now);
         self.clients.push(client);
         self.answer();
         self.clients.len() - 1
     }
 
     /// A client that publishes; returns its index.
-    pub fn publisher(&mut self, client: Client, publish: impl FnOnce(String) -> Publish) -> usize {
-        let mut client = client;
+    pub fn publisher(&mut self, mut client: Client, publish: impl FnOnce(String) -> Publish) -> usize {
         let offer = client.offer();
         self.core.publish(publish(offer), self.now);
         self.clients.push(client);

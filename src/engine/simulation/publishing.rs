@@ -38,10 +38,10 @@ fn perform(world: &mut World, index: usize, delay: Duration) {
         }
         tick += 1;
         let captured = now - delay;
-        if tick % 20 == 0 {
+        if tick.is_multiple_of(20) {
             client.write(0, 4_294_960_000u32.wrapping_add(tick * 48), captured, &[0xfc, 0xff, 0xfe]);
         }
-        if tick % 40 == 0 {
+        if tick.is_multiple_of(40) {
             keyframe |= client.plis.len() > answered;
             answered = client.plis.len();
             client.write(1, 1_000_000 + tick * 90, captured, if keyframe { KEY } else { DELTA });
@@ -81,13 +81,6 @@ fn a_publisher_is_seen_and_heard_by_a_viewer() {
     }
 }
 
-/// When the content of a packet was captured, on the sender's wall clock, as its sender reports tell.
-fn told(packet: &str0m::rtp::RtpPacket, rate: f64) -> Option<f64> {
-    let report = packet.last_sender_info.as_ref()?;
-    let wall = report.ntp_time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
-    Some(wall + f64::from(packet.header.timestamp.wrapping_sub(report.rtp_time.numer() as u32) as i32) / rate)
-}
-
 #[test]
 fn sound_and_picture_of_the_same_moment_stay_together() {
     let mut world = World::new();
@@ -101,10 +94,10 @@ fn sound_and_picture_of_the_same_moment_stay_together() {
             return;
         }
         tick += 1;
-        if tick % 20 == 0 {
+        if tick.is_multiple_of(20) {
             client.write(0, tick * 48, now, &[1, 2, 3]);
         }
-        if tick % 40 == 0 && tick > 60 {
+        if tick.is_multiple_of(40) && tick > 60 {
             client.write(1, 500_000 + (tick - 60) * 90, now - 60 * MS, if tick == 80 { KEY } else { DELTA });
         }
     }));
@@ -114,12 +107,9 @@ fn sound_and_picture_of_the_same_moment_stay_together() {
     let client = &mut world.clients[viewer];
     // both clocks of the publisher began at its tick 0
     let sound: Vec<f64> =
-        client.packets(0).iter().filter_map(|(_, p)| Some(told(p, 48_000.0)? - f64::from(p.header.timestamp) / 48_000.0)).collect();
-    let picture: Vec<f64> = client
-        .packets(1)
-        .iter()
-        .filter_map(|(_, p)| Some(told(p, 90_000.0)? - f64::from(p.header.timestamp - 500_000) / 90_000.0))
-        .collect();
+        client.packets(0).iter().filter_map(|(_, p)| Some(told(p, 48_000)? - f64::from(p.header.timestamp) / 48_000.0)).collect();
+    let picture: Vec<f64> =
+        client.packets(1).iter().filter_map(|(_, p)| Some(told(p, 90_000)? - f64::from(p.header.timestamp - 500_000) / 90_000.0)).collect();
     let skew = sound.last().unwrap() - picture.last().unwrap();
     assert!(skew.abs() < 0.003, "{skew} s");
 }
@@ -263,4 +253,154 @@ fn a_kind_without_a_track_is_inactive() {
     let publisher = world.publisher(Client::publisher(peer(1), world.now), silent);
     let directions: Vec<&str> = world.clients[publisher].answer.lines().filter(|l| ["a=recvonly", "a=inactive"].contains(l)).collect();
     assert_eq!(directions, ["a=inactive", "a=recvonly"]);
+}
+
+/// What Chromium offers (shortened to one line of each sort): VP8, H.264 in both modes, AV1, red and flexfec.
+const CHROMIUM: &str = "v=0
+o=- 4611731400430051336 2 IN IP4 127.0.0.1
+s=-
+t=0 0
+a=group:BUNDLE 0 1
+a=extmap-allow-mixed
+a=msid-semantic: WMS e5a1
+m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126
+c=IN IP4 0.0.0.0
+a=rtcp:9 IN IP4 0.0.0.0
+a=ice-ufrag:dTrx
+a=ice-pwd:6v1bGV9uZyBwYXNzd29yZCAx
+a=ice-options:trickle
+a=fingerprint:sha-256 75:74:5A:A6:A4:E5:52:F4:A7:67:4C:01:C7:EE:91:3F:21:3D:A2:E3:53:7B:6F:30:86:F2:30:AA:65:FB:04:24
+a=setup:actpass
+a=mid:0
+a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level
+a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
+a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
+a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid
+a=sendrecv
+a=msid:e5a1 a0
+a=rtcp-mux
+a=rtcp-rsize
+a=rtpmap:111 opus/48000/2
+a=rtcp-fb:111 transport-cc
+a=fmtp:111 minptime=10;useinbandfec=1
+a=rtpmap:63 red/48000/2
+a=fmtp:63 111/111
+a=rtpmap:9 G722/8000
+a=rtpmap:0 PCMU/8000
+a=rtpmap:8 PCMA/8000
+a=rtpmap:13 CN/8000
+a=rtpmap:110 telephone-event/48000
+a=rtpmap:126 telephone-event/8000
+a=ssrc:1001 cname:c
+a=ssrc:1001 msid:e5a1 a0
+m=video 9 UDP/TLS/RTP/SAVPF 96 97 103 104 109 114 45 46 116 117 49
+c=IN IP4 0.0.0.0
+a=rtcp:9 IN IP4 0.0.0.0
+a=ice-ufrag:dTrx
+a=ice-pwd:6v1bGV9uZyBwYXNzd29yZCAx
+a=ice-options:trickle
+a=fingerprint:sha-256 75:74:5A:A6:A4:E5:52:F4:A7:67:4C:01:C7:EE:91:3F:21:3D:A2:E3:53:7B:6F:30:86:F2:30:AA:65:FB:04:24
+a=setup:actpass
+a=mid:1
+a=extmap:14 urn:ietf:params:rtp-hdrext:toffset
+a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
+a=extmap:13 urn:3gpp:video-orientation
+a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
+a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay
+a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid
+a=sendrecv
+a=msid:e5a1 v0
+a=rtcp-mux
+a=rtcp-rsize
+a=rtpmap:96 VP8/90000
+a=rtcp-fb:96 goog-remb
+a=rtcp-fb:96 transport-cc
+a=rtcp-fb:96 ccm fir
+a=rtcp-fb:96 nack
+a=rtcp-fb:96 nack pli
+a=rtpmap:97 rtx/90000
+a=fmtp:97 apt=96
+a=rtpmap:103 H264/90000
+a=rtcp-fb:103 nack
+a=rtcp-fb:103 nack pli
+a=fmtp:103 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f
+a=rtpmap:104 rtx/90000
+a=fmtp:104 apt=103
+a=rtpmap:109 H264/90000
+a=rtcp-fb:109 nack
+a=rtcp-fb:109 nack pli
+a=fmtp:109 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f
+a=rtpmap:114 rtx/90000
+a=fmtp:114 apt=109
+a=rtpmap:45 AV1/90000
+a=fmtp:45 level-idx=5;profile=0;tier=0
+a=rtpmap:46 rtx/90000
+a=fmtp:46 apt=45
+a=rtpmap:116 red/90000
+a=rtpmap:117 rtx/90000
+a=fmtp:117 apt=116
+a=rtpmap:49 flexfec-03/90000
+a=fmtp:49 repair-window=10000000
+a=ssrc-group:FID 2001 2002
+a=ssrc:2001 cname:c
+a=ssrc:2001 msid:e5a1 v0
+a=ssrc:2002 cname:c
+a=ssrc:2002 msid:e5a1 v0
+";
+
+/// The numbers and names of an answer's video line.
+fn video_maps(answer: &str) -> Vec<&str> {
+    answer.split("m=video").nth(1).unwrap().lines().filter_map(|l| l.strip_prefix("a=rtpmap:")).collect()
+}
+
+#[test]
+fn an_offer_of_chromium_is_answered_in_its_own_numbers() {
+    let mut world = World::new();
+    tracks(&mut world);
+    for (codec, expected) in [
+        (Codec::Vp8, vec!["96 VP8/90000", "97 rtx/90000"]),
+        (Codec::H264, vec!["109 H264/90000", "114 rtx/90000", "103 H264/90000", "104 rtx/90000"]),
+    ] {
+        world.core.publish(Publish { video_codecs: vec![codec], ..publish(1)(CHROMIUM.into()) }, world.now);
+        world.collect();
+        let Some(Event::Answered { sdp, .. }) = world.seen.last() else { panic!("{:?}", world.seen) };
+        assert_eq!(video_maps(sdp), expected);
+        assert_eq!(sdp.matches("a=recvonly").count(), 2);
+    }
+    let offer = CHROMIUM.replace("a=sendrecv", "a=recvonly");
+    world.core.subscribe(Subscribe { peer: peer(2), offer, audio: Some(track(10)), video: Some(track(11)) }, world.now);
+    world.collect();
+    let Some(Event::Answered { sdp, .. }) = world.seen.last() else { panic!("{:?}", world.seen) };
+    let mut maps = video_maps(sdp);
+    maps.sort();
+    assert_eq!(maps, ["103 H264/90000", "104 rtx/90000", "109 H264/90000", "114 rtx/90000", "96 VP8/90000", "97 rtx/90000"]);
+    let audio: Vec<&str> = sdp.split("m=video").next().unwrap().lines().filter_map(|l| l.strip_prefix("a=rtpmap:")).collect();
+    assert_eq!(audio, ["111 opus/48000/2", "0 PCMU/8000", "8 PCMA/8000"]);
+    assert!(sdp.contains("playout-delay") && !sdp.contains("abs-send-time") && !sdp.contains("transport"), "{sdp}");
+    assert_eq!(sdp.matches("a=sendonly").count(), 2);
+}
+
+#[test]
+fn no_change_to_an_offer_makes_the_engine_panic() {
+    let mut world = World::new();
+    tracks(&mut world);
+    let lines: Vec<&str> = CHROMIUM.lines().collect();
+    for broken in 0..lines.len() {
+        for change in 0..4 {
+            let mut changed = lines.clone();
+            let cut = &lines[broken][..lines[broken].len() / 2];
+            match change {
+                0 => drop(changed.remove(broken)),
+                1 => changed.insert(broken, lines[broken]),
+                2 => changed[broken] = cut,
+                _ => changed.truncate(broken),
+            }
+            let offer = changed.join("\r\n") + "\r\n";
+            world.core.publish(publish(1)(offer.clone()), world.now);
+            let subscribe = Subscribe { peer: peer(2), offer, audio: Some(track(10)), video: Some(track(11)) };
+            world.core.subscribe(subscribe, world.now);
+            world.run(2 * MS);
+        }
+    }
+    assert_eq!(world.core.stats().panics, 0);
 }

@@ -3,6 +3,7 @@
 use super::camera::{FRAME, KEY_PACKETS};
 use super::*;
 use crate::engine::api::Event;
+use crate::rtp::Format;
 use str0m::format::Codec;
 
 #[test]
@@ -54,10 +55,13 @@ fn a_viewer_may_come_before_its_camera_and_learns_the_codec_later() {
     world.run(3000 * MS);
     assert!(world.connected(1));
     world.cameras[0].on = true;
-    world.run(500 * MS);
+    world.run(2500 * MS);
     assert!(world.seen.iter().any(|e| matches!(e, Event::TrackLive { track: t, .. } if *t == camera)));
     let client = &mut world.clients[viewer];
     assert_eq!(client.codec(&client.got[0].1), Some(Codec::H264));
+    // sender reports of the empty time would have been of RTP time 0, and spoil lip sync
+    let reports = client.got.iter().filter_map(|(_, p)| p.last_sender_info.as_ref()).map(|i| i.rtp_time.numer());
+    assert!(reports.clone().count() > 0 && reports.clone().all(|time| time != 0));
 }
 
 #[test]
@@ -79,6 +83,80 @@ fn a_camera_that_comes_back_goes_on_in_the_same_stream() {
     assert!((85_000..100_000).contains(&passed), "about a second: {passed}");
     assert_eq!(first.payload[0] & 0x1f, 7, "it begins with a key frame");
     assert!(packets.iter().all(|(_, p)| p.header.ssrc == first.header.ssrc));
+}
+
+#[test]
+fn a_cameras_sound_and_picture_are_together_from_the_first_paced_second_on() {
+    for (codec, theirs) in
+        [(crate::rtp::Codec::Opus, Codec::Opus), (crate::rtp::Codec::Pcma, Codec::PCMA), (crate::rtp::Codec::Pcmu, Codec::PCMU)]
+    {
+        let mut world = World::new();
+        let (audio, video) = world.camera_with_sound(1, 250, codec);
+        world.run(8000 * MS);
+        let viewer = world.viewer(1, Some(audio), Some(video));
+        world.run(2500 * MS);
+        let client = &mut world.clients[viewer];
+        let rate = codec.clock_rate();
+        // each packet tells when its content was captured; picture n was at 40 n - 10 ms, sound n at 20 n - 30 ms
+        let sound: Vec<f64> =
+            client.packets(0).iter().filter_map(|(_, p)| Some(told(p, rate)? - f64::from(p.header.timestamp) / f64::from(rate))).collect();
+        let picture = client.packets(1).into_iter();
+        let picture =
+            picture.filter_map(|(_, p)| Some(told(p, 90_000)? - f64::from(p.header.timestamp.wrapping_sub(4_294_900_000)) / 90_000.0));
+        let picture: Vec<f64> = picture.collect();
+        assert!(sound.len() > 30 && picture.len() > 100, "{} {}", sound.len(), picture.len());
+        let ours = sound[0];
+        for skew in picture.iter().map(|p| p - ours - 0.020).chain(sound.iter().map(|s| s - ours)) {
+            assert!(skew.abs() < 0.003, "{skew} s, {codec:?}");
+        }
+        let heard = client.packets(0).last().unwrap().1.header.payload_type;
+        assert!(client.rtc.codec_config().params().iter().any(|p| p.pt() == heard && p.spec().codec == theirs));
+    }
+}
+
+#[test]
+fn a_camera_that_comes_back_as_another_codec_is_renumbered() {
+    let mut world = World::new();
+    let camera = world.camera(1, 25);
+    let viewer = world.viewer(1, None, Some(camera));
+    world.run(500 * MS);
+    world.cameras[0].format = Format { codec: crate::rtp::Codec::Vp8, profile_level_id: None };
+    world.cameras[0].restart();
+    let before = world.clients[viewer].got.len();
+    world.run(500 * MS);
+    let client = &world.clients[viewer];
+    assert_eq!(client.codec(&client.got[0].1), Some(Codec::H264));
+    assert_eq!(client.codec(&client.got[before].1), Some(Codec::Vp8));
+    assert_eq!(*client.got[before].1.seq_no, *client.got[before - 1].1.seq_no + 1);
+}
+
+#[test]
+fn a_viewer_gets_the_profile_of_the_camera_if_it_offers_it_and_constrained_baseline_else() {
+    for (camera_is, offered, expected) in [
+        (0x64_0028, vec![0x42_001f, 0x42_e01f, 0x64_001f], 0x64_001f),
+        (0x64_0028, vec![0x42_001f, 0x42_e01f], 0x42_e01f),
+        (0x4d_0028, vec![0x64_001f, 0x42_001f], 0x64_001f),
+        (0x42_c028, vec![0x64_001f, 0x42_e01f], 0x42_e01f),
+    ] {
+        let mut world = World::new();
+        let camera = world.camera(1, 25);
+        world.cameras[0].format.profile_level_id = Some(camera_is);
+        let mut codecs = str0m::RtcConfig::new().clear_codecs();
+        for (n, profile) in offered.iter().enumerate() {
+            let pt = 100 + 2 * n as u8;
+            // packetization-mode 0 comes first and is never right
+            codecs.codec_config().add_h264((60 - n as u8).into(), None, false, *profile);
+            codecs.codec_config().add_h264(pt.into(), Some((pt + 1).into()), true, *profile);
+        }
+        let lines = [(str0m::media::MediaKind::Video, str0m::media::Direction::RecvOnly)];
+        let client = Client::new(peer(1), world.now, &lines, codecs);
+        let viewer = world.watch(client, None, Some(camera));
+        world.until(1000 * MS, |w| !w.clients[viewer].got.is_empty());
+        let client = &world.clients[viewer];
+        let pt = client.got[0].1.header.payload_type;
+        let params = client.rtc.codec_config().params().iter().find(|p| p.pt() == pt).unwrap().spec().format;
+        assert_eq!((params.profile_level_id, params.packetization_mode), (Some(expected), Some(1)), "{camera_is:06x} {offered:06x?}");
+    }
 }
 
 #[test]
