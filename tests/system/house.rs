@@ -51,6 +51,19 @@ impl House {
         connection["token"].as_str().expect("a WEBRTC connection has a token").to_owned()
     }
 
+    /// Adds a camera; gives its connection and its stream.
+    pub async fn camera(&self, session: &str, url: &str, only_with_subscribers: bool) -> (String, String) {
+        let properties = json!({"type": "IPCAM", "rtspUri": url, "onlyPlayWithSubscribers": only_with_subscribers, "networkCache": 100});
+        let connection = self.connection(session, properties).await;
+        let text = |value: &Value| value.as_str().expect("a camera has an id and a stream at once").to_owned();
+        (text(&connection["id"]), text(&connection["publishers"][0]["streamId"]))
+    }
+
+    /// Waits until the daemon has so many workers.
+    pub async fn workers(&self, count: usize, span: Duration) {
+        until(&format!("{count} workers"), span, || self.daemon.workers().len() == count).await;
+    }
+
     /// Joins as PUBLISHER with the client data `name`.
     pub async fn join(&self, session: &str, name: &str) -> Member {
         let client = Client::open(&self.daemon.signaling_url(session)).await;
@@ -106,6 +119,21 @@ impl Member {
         peer.answer(result["sdpAnswer"].as_str().expect("an answer"));
         peer
     }
+}
+
+/// Waits until a process is gone.
+pub async fn gone(pid: i32, span: Duration) {
+    until(&format!("the end of process {pid}"), span, || !std::path::Path::new(&format!("/proc/{pid}")).exists()).await;
+}
+
+async fn until(what: &str, span: Duration, done: impl Fn() -> bool) {
+    let mut tries = tokio::time::interval(Duration::from_millis(20));
+    let waiting = async {
+        while !done() {
+            tries.tick().await;
+        }
+    };
+    assert!(tokio::time::timeout(span, waiting).await.is_ok(), "not within {span:?}: {what}");
 }
 
 /// The m-sections of an SDP.

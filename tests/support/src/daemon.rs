@@ -15,6 +15,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// A process id for [`nix_signal::kill`].
+pub fn nix_pid(pid: i32) -> Pid {
+    Pid::from_raw(pid)
+}
+
 /// The secret every test daemon is started with.
 pub const SECRET: &str = "MY_SECRET";
 /// How long a start may take.

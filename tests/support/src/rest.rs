@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 /// Headers a response may carry; one that is not here is a surprise and fails the test.
 const KNOWN_HEADERS: &[&str] = &[
     "accept-patch",
+    "accept-post",
     "access-control-allow-credentials",
     "access-control-allow-headers",
     "access-control-allow-methods",
