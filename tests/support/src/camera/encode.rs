@@ -6,6 +6,7 @@
 use super::material::{Track, Unit};
 use super::options::{Audio, Video, VideoCodec};
 use super::picture::Painter;
+use super::sound;
 use gstreamer::prelude::*;
 use gstreamer::{Buffer, BufferFlags, Caps, ClockTime, FlowError, FlowSuccess, MessageType, MessageView, State};
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
@@ -36,18 +37,8 @@ pub fn video(video: &Video) -> Result<Track, Box<dyn Error>> {
     };
     let frames = video_seconds(video) * fps;
     let painter = Painter::new(video);
-    let (caps, units) = run(&format!("{raw} ! {encoder}"), |pipeline| {
-        let source = pipeline.by_name("raw").and_downcast::<AppSrc>().ok_or("no appsrc")?;
-        let time = |frame: usize| ClockTime::from_nseconds((frame * SECOND / fps) as u64);
-        for frame in 0..frames {
-            let mut buffer = Buffer::from_mut_slice(painter.paint(frame));
-            let timed = buffer.get_mut().ok_or("a new buffer is nobody else's")?;
-            timed.set_pts(time(frame));
-            timed.set_duration(time(frame + 1) - time(frame));
-            source.push_buffer(buffer)?;
-        }
-        source.end_of_stream()?;
-        Ok(())
+    let (caps, units) = run(&format!("{raw} ! {encoder}"), |source| {
+        (0..frames).try_for_each(|frame| push(source, painter.paint(frame), frame, |frame| frame * SECOND / fps))
     })?;
     finish(caps, units, frames, |frame| frame * SECOND / fps)
 }
@@ -61,23 +52,32 @@ pub fn audio(audio: Audio) -> Result<Track, Box<dyn Error>> {
         Audio::Pcma => (8_000, 160, 0, "alawenc"),
     };
     let count = LOOP_S * rate / samples;
-    let description = format!(
-        "audiotestsrc wave=ticks freq=1000 sine-periods-per-tick=100 samplesperbuffer={samples} num-buffers={} \
-         ! audio/x-raw,rate={rate},channels=1 ! {encoder}",
-        count + extra
-    );
-    let (caps, mut units) = run(&description, |_| Ok(()))?;
+    let raw = format!("appsrc name=raw block=true format=time caps=audio/x-raw,format=S16LE,layout=interleaved,rate={rate},channels=1");
+    let (caps, mut units) = run(&format!("{raw} ! audioconvert ! {encoder}"), |source| {
+        for unit in 0..count + extra {
+            push(source, sound::samples(rate, unit * samples, samples), unit, |unit| unit * samples * SECOND / rate)?;
+        }
+        Ok(())
+    })?;
     units.drain(..extra.min(units.len()));
     finish(caps, units, count, |unit| unit * samples * SECOND / rate)
 }
 
-/// Runs a pipeline to its end and returns what comes out. `feed` fills its source.
-fn run(
-    description: &str,
-    feed: impl FnOnce(&gstreamer::Pipeline) -> Result<(), Box<dyn Error>>,
-) -> Result<(String, Vec<Unit>), Box<dyn Error>> {
+/// Hands the raw unit number `number` to the encoder, with the time that `time` (ns) gives it.
+fn push(source: &AppSrc, data: Vec<u8>, number: usize, time: impl Fn(usize) -> usize) -> Result<(), Box<dyn Error>> {
+    let mut buffer = Buffer::from_mut_slice(data);
+    let timed = buffer.get_mut().ok_or("a new buffer is nobody else's")?;
+    timed.set_pts(ClockTime::from_nseconds(time(number) as u64));
+    timed.set_duration(ClockTime::from_nseconds((time(number + 1) - time(number)) as u64));
+    source.push_buffer(buffer)?;
+    Ok(())
+}
+
+/// Runs a pipeline to its end and returns what comes out. `feed` fills its source, the `appsrc` named `raw`.
+fn run(description: &str, feed: impl FnOnce(&AppSrc) -> Result<(), Box<dyn Error>>) -> Result<(String, Vec<Unit>), Box<dyn Error>> {
     let description = format!("{description} ! appsink name=encoded sync=false");
     let pipeline = gstreamer::parse::launch(&description)?.downcast::<gstreamer::Pipeline>().map_err(|_| "not a pipeline")?;
+    let source = pipeline.by_name("raw").and_downcast::<AppSrc>().ok_or("no appsrc")?;
     let sink = pipeline.by_name("encoded").and_downcast::<AppSink>().ok_or("no appsink")?;
     let units = Arc::new(Mutex::new((String::new(), Vec::new())));
     let collected = units.clone();
@@ -95,7 +95,8 @@ fn run(
             .build(),
     );
     pipeline.set_state(State::Playing)?;
-    let fed = feed(&pipeline);
+    // a source that takes no more has said why on the bus
+    let fed = feed(&source).and_then(|()| Ok(source.end_of_stream().map(drop)?));
     let end = pipeline.bus().and_then(|bus| bus.timed_pop_filtered(ClockTime::from_seconds(300), &[MessageType::Error, MessageType::Eos]));
     pipeline.set_state(State::Null)?;
     match end.as_ref().map(|message| message.view()) {

@@ -1,13 +1,15 @@
 //! An RTSP camera in a process of its own (`viduct-test-camera`), so that it can be killed and stopped like a real one.
 //!
 //! The camera loops material that is encoded once ([`material`]) and never encodes while it serves. Its picture moves, shows a
-//! running clock, and in the upper left corner flashes for the first 0.1 s of each second while its sound beeps ([`picture`]).
+//! running clock, and in the upper left corner flashes for the first 0.1 s of each second while its sound beeps
+//! ([`picture`], [`sound`]).
 
 pub mod encode;
 pub mod material;
 pub mod options;
 pub mod picture;
 pub mod server;
+pub mod sound;
 
 pub use options::{Audio, Options, Video, VideoCodec};
 

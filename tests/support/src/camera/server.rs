@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// Serves until `main_loop` ends. Calls `listening` with the URL as soon as clients may come.
-pub fn serve(options: &Options, main_loop: &MainLoop, listening: impl FnOnce(&str)) -> Result<(), Box<dyn Error>> {
+/// Serves until the process ends. Calls `listening` with the URL as soon as clients may come.
+pub fn serve(options: &Options, listening: impl FnOnce(&str)) -> Result<(), Box<dyn Error>> {
     let video = options.video.as_ref().map(material::video).transpose()?;
     let audio = options.audio.map(material::audio).transpose()?;
     let tracks: Vec<(&str, Track)> = video.map(|track| ("video", track)).into_iter().chain(audio.map(|track| ("audio", track))).collect();
@@ -42,7 +42,7 @@ pub fn serve(options: &Options, main_loop: &MainLoop, listening: impl FnOnce(&st
     }
     let _source = server.attach(None)?;
     listening(&format!("rtsp://127.0.0.1:{}{}", server.bound_port(), options.path));
-    main_loop.run();
+    MainLoop::new(None, false).run();
     Ok(())
 }
 
