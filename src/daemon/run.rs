@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 /// Events from below that may wait for the router; the floors below say in their rooms what happens to more.
 const EVENTS: usize = 1024;
 /// A client that lost its socket has this long to come back (signaling.md §12).
-const GRACE: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(10);
 /// A camera nobody watches any more runs on for this long.
 const CAMERA_LINGER: Duration = Duration::from_secs(5);
 /// What each of the five steps of the stop may take; together less than the 10 s that are promised.
