@@ -43,4 +43,3 @@ mod transport;
 pub use api::{Command, Event, Handle};
 pub use run::{Running, start};
 pub use settings::Settings;
-pub use transport::announceable;

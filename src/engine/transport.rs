@@ -6,7 +6,7 @@
 
 use super::settings::Settings;
 use crate::rtp::Codec;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::config::DtlsCert;
 use str0m::media::Pt;
@@ -127,13 +127,4 @@ fn candidates(settings: &Settings, port: u16) -> Vec<Candidate> {
         Candidate::server_reflexive(SocketAddr::new(*ip, port), SocketAddr::new(base, port), "udp").ok()
     });
     own.chain(public).collect()
-}
-
-/// The addresses that can be announced: neither unspecified, multicast, nor bound to one link (whose zone SDP cannot say).
-pub fn announceable(ip: &IpAddr) -> bool {
-    let local_link = match ip {
-        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    };
-    !ip.is_unspecified() && !ip.is_multicast() && !local_link
 }

@@ -51,6 +51,13 @@ impl Bench {
         timeout(LONG, self.events.recv()).await.expect("no event in time").expect("the supervisor is there")
     }
 
+    /// Nothing has happened to the job.
+    pub fn no_event(&mut self) {
+        if let Ok(event) = self.events.try_recv() {
+            panic!("{event:?}");
+        }
+    }
+
     /// The next message on the media socket.
     pub async fn seen(&self) -> Seen {
         let feed = self.feed.clone();

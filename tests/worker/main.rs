@@ -5,6 +5,8 @@ mod bench;
 mod sync;
 
 use bench::{Bench, Seen, h264_units};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::net::TcpListener;
 use std::time::Duration;
 use viduct::clock::monotonic_ns;
@@ -152,5 +154,35 @@ async fn a_camera_that_hangs_is_given_up_after_3_s_and_found_again() {
     assert!((Duration::from_secs(2)..Duration::from_secs(5)).contains(&noticed), "{noticed:?}");
     camera.resume();
     while !matches!(bench.event().await, Event::Ready { .. }) {}
+    bench.end().await;
+}
+
+/// Worker processes of this test program; those of the tests beside this one too, which must not mind either.
+fn workers() -> Vec<Pid> {
+    let children = std::fs::read_dir("/proc/self/task").unwrap().flatten().map(|task| {
+        // a thread may end while it is looked at
+        std::fs::read_to_string(task.path().join("children")).unwrap_or_default()
+    });
+    let children: Vec<i32> = children.flat_map(|line| line.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect();
+    let is_worker = |id: &i32| std::fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.ends_with(b"viduct\0worker\0"));
+    children.into_iter().filter(is_worker).map(Pid::from_raw).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signals_that_end_the_daemon_do_not_end_a_worker() {
+    let camera = TestCamera::start(&Options::default()).unwrap();
+    let mut bench = Bench::start(&camera.url);
+    assert!(matches!(bench.event().await, Event::Ready { .. }));
+    let workers = workers();
+    assert!(!workers.is_empty());
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        for worker in &workers {
+            // one that has ended meanwhile was asked to
+            let _ = kill(*worker, signal);
+        }
+    }
+    let signalled = monotonic_ns();
+    while !matches!(bench.seen().await, Seen::Unit { captured_ns, .. } if captured_ns > signalled + 500_000_000) {}
+    bench.no_event();
     bench.end().await;
 }

@@ -128,9 +128,6 @@ impl Core {
         };
         // an id that is used again replaces its peer
         self.end(id, now);
-        for candidate in prepared.candidates.iter().chain(&self.early.take(id)) {
-            peer.candidate(candidate, now);
-        }
         self.demux.insert(id, peer.ufrag.clone());
         for out in &peer.outgoing {
             if let Some(track) = self.tracks.get_mut(&out.track) {
@@ -140,6 +137,10 @@ impl Core {
         self.timers.schedule(id, &mut peer);
         self.peers.insert(id, peer);
         self.outbox.push(Event::Answered { peer: id, sdp });
+        let early = self.early.take(id);
+        for candidate in prepared.candidates.into_iter().chain(early) {
+            self.candidate(id, candidate, now);
+        }
     }
 
     /// Those tracks that exist, each of its kind.

@@ -64,6 +64,8 @@ struct State {
     log: Vec<Notification>,
     /// Method of a notification, or `#id` of a reply, as they came.
     order: Vec<String>,
+    /// Every text frame as it was, `> ` sent and `< ` received.
+    frames: Vec<String>,
     closed: Option<Closed>,
     /// What was wrong with a frame.
     broken: Option<String>,
@@ -96,8 +98,10 @@ impl Client {
 
     /// Sends any text.
     pub async fn send_text(&self, text: impl Into<String>) {
+        let text = text.into();
+        self.shared.lock().frames.push(format!("> {text}"));
         // a closed socket shows when a reply does not come
-        let _ = self.sink.lock().await.send(Message::text(text.into())).await;
+        let _ = self.sink.lock().await.send(Message::text(text)).await;
     }
 
     /// Sends a request and gives the place where its reply will be, without waiting: for requests that must overlap.
@@ -138,6 +142,11 @@ impl Client {
     /// Everything that came, in order: methods of notifications, and `#` for replies.
     pub fn order(&self) -> Vec<String> {
         self.shared.lock().order.clone()
+    }
+
+    /// Every text frame so far, `> ` sent and `< ` received.
+    pub fn frames(&self) -> Vec<String> {
+        self.shared.lock().frames.clone()
     }
 
     /// Waits until `wanted` finds what it looks for in the log. Panics with the log after `span`.
@@ -223,6 +232,7 @@ impl Shared {
 
     fn take(&self, text: &str) {
         let mut state = self.lock();
+        state.frames.push(format!("< {text}"));
         match read(text) {
             Ok(Read::Reply(id, reply)) => {
                 state.order.push(format!("#{id}"));
