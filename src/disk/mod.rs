@@ -67,7 +67,7 @@ impl Kind {
     /// The kind of an error of the operating system.
     pub fn of(error: &io::Error) -> Kind {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Kind::Full,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Full,
             io::ErrorKind::NotFound => Kind::Missing,
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Kind::Denied,
             io::ErrorKind::WouldBlock => Kind::Locked,
@@ -133,7 +133,7 @@ mod tests {
         let table = [
             (nix::libc::ENOSPC, Kind::Full),
             (nix::libc::EDQUOT, Kind::Full),
-            (nix::libc::EFBIG, Kind::Full),
+            (nix::libc::EFBIG, Kind::Other),
             (nix::libc::ENOENT, Kind::Missing),
             (nix::libc::EACCES, Kind::Denied),
             (nix::libc::EROFS, Kind::Denied),
