@@ -26,6 +26,8 @@
 //! - **W5** write these 8 bytes, the header of its `moof`.
 //! - **W6** sync.
 //!
+//! A successor of a writer that died ([`Writer::resume`]) does R1 and F1, syncs, and goes on with W4.
+//!
 //! Finish ([`Writer::finish`]):
 //! - **F1** cut what lies behind the last committed fragment, if a write failed.
 //! - **F2** write the index and the header of `mdat` into the hole behind its own header; or, where they do not fit, the index

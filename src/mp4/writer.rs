@@ -104,6 +104,8 @@ impl<S: Storage> Writer<S> {
             return Err(Error::OtherFormats);
         }
         storage.set_len(found.end).map_err(|source| Step::CutTail.failed(source))?;
+        // The predecessor may have died before its last sync; a fragment behind this one says that this one is safe.
+        storage.sync().map_err(|source| Step::SyncFragment.failed(source))?;
         Ok(Writer::new(storage, found.tracks, found.hole, found.fragments, found.end))
     }
 

@@ -1,6 +1,6 @@
 //! A writer that died has a successor, which goes on in the same file.
 
-use super::memory::{Memory, replay};
+use super::memory::{Memory, Op, replay};
 use super::*;
 
 #[test]
@@ -19,6 +19,7 @@ fn a_resumed_recording_is_the_one_that_was_never_interrupted() {
 
     let memory = Memory::of(killed);
     let mut successor = Writer::go_on(memory.clone(), &format).unwrap();
+    assert!(matches!(memory.log()[..], [Op::Len(_), Op::Sync]), "what was found is safe before anything follows");
     let delta = second.iter().find(|sample| sample.kind == Kind::Video && !sample.key).unwrap();
     assert!(matches!(successor.push(delta.borrowed()), Err(Error::NotAKeyframe)));
     record(&mut successor, second).unwrap();
