@@ -11,6 +11,11 @@ use std::sync::Arc;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SessionKey(pub u32);
 
+impl SessionKey {
+    /// No session: the ids that recordings allocate carry this key, for a recording may outlive its session.
+    pub const RECORDINGS: SessionKey = SessionKey(u32::MAX);
+}
+
 macro_rules! inner_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -103,6 +108,11 @@ outer_id! {
 outer_id! {
     /// `str_` + kind + `_` + letter + 3 alphanumerics + `_` + connection id.
     StreamId
+}
+
+outer_id! {
+    /// The id of its session; `~1`, `~2`, … behind it for further recordings (rest.md §10.3).
+    RecordingId
 }
 
 impl SessionId {
