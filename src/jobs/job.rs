@@ -98,6 +98,8 @@ impl Job {
                     self.ready().await;
                 }
                 Ok(Some(FromWorker::Warning { text })) => tracing::warn!("camera {}: {text}", self.name),
+                // whoever runs a recorder listens to it directly
+                Ok(Some(FromWorker::Written(_))) => {}
                 Ok(Some(FromWorker::Failed { failure })) => return Some(failure),
                 Ok(Some(FromWorker::Finished)) => return Some(Failure { kind: FailureKind::Ended, text: "finished unasked".into() }),
                 Ok(None) | Err(Broken::Io(_)) => return None,
@@ -130,6 +132,7 @@ impl Job {
     fn secrets(&self) -> Vec<String> {
         match &self.spec {
             Spec::Camera(spec) => spec.secrets(),
+            Spec::Compose(_) => Vec::new(),
         }
     }
 }
