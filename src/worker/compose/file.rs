@@ -17,8 +17,8 @@ fn fail(e: impl ToString) -> Failure { Failure { kind: FailureKind::Disk, text: 
 
 impl File {
     pub fn create(path: &Path, format: &Format) -> Result<File, Failure> {
-        let v = if format.video.is_some() { "appsrc name=v format=time ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! mux. " } else { "" };
-        let a = if format.audio.is_some() { "appsrc name=a format=time ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! mux. " } else { "" };
+        let v = if format.video.is_some() { "appsrc name=v format=time ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! mux.video_0 " } else { "" };
+        let a = if format.audio.is_some() { "appsrc name=a format=time ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! mux.audio_0 " } else { "" };
         let p = gstreamer::parse::launch(&format!("mp4mux name=mux fragment-duration=500 ! filesink location={} {v}{a}", path.display())).map_err(fail)?.downcast::<gstreamer::Pipeline>().unwrap();
         let get = |n: &str| p.by_name(n).and_downcast::<AppSrc>();
         let (video, audio) = (get("v"), get("a"));

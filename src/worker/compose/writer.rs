@@ -144,7 +144,10 @@ impl Writer {
     fn write(&mut self, track: Track, sample: &gstreamer::Sample) -> Result<(), Failure> {
         let State::Writing(file) = &mut self.state else { return Ok(()) };
         let buffer = sample.buffer().ok_or_else(|| pipeline("an encoder gave an empty sample"))?;
-        let pts = buffer.pts().unwrap_or(ClockTime::ZERO).nseconds();
+        // encoders count from where they like; the segment tells
+        let segment = sample.segment().and_then(|segment| segment.downcast_ref::<ClockTime>());
+        let running = buffer.pts().and_then(|pts| segment.and_then(|segment| segment.to_running_time(pts)));
+        let pts = running.ok_or_else(|| pipeline("an encoder gave a sample without time"))?.nseconds();
         let (time, duration) = match track {
             Track::Video => video_time(self.plan.grid, pts),
             Track::Audio if std::mem::take(&mut self.priming) => return Ok(()),
