@@ -1,7 +1,7 @@
 //! The only clock: now, wall time and sleep. Nothing else may ask the system for the time (clippy's `disallowed-methods`).
 //!
-//! The simulated twin is tokio's paused time: under `#[tokio::test(start_paused = true)]` [`now`], [`unix_ms`] of a
-//! [`Clock::simulated`] and [`sleep_until`] all follow the same simulated time. Pure code takes `now` as an argument instead.
+//! The simulated twin is tokio's paused time: under `#[tokio::test(start_paused = true)]` [`Clock::now`], the
+//! [`Clock::unix_ms`] of a simulated clock and [`Clock::sleep_until`] all follow the same simulated time. Pure code takes `now` as an argument instead.
 #![allow(clippy::disallowed_methods)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

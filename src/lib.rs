@@ -9,6 +9,7 @@
 //! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
 //! | 2 | [`worker`] | a worker process: the only room that knows GStreamer |
 //! | 1 | [`config`], [`wire`], [`rtp`], [`layout`] | properties; what daemon and workers say to each other; packets and codecs; grids |
+//! | 1 | [`disk`], [`mp4`] | crash-safe writes; the file of a recording: written, finished in place, recovered |
 //! | 0 | [`ids`], [`clock`] | identifiers; now and sleep |
 //!
 //! Three rivers run through the house. *Control*: a door builds a [`session::Command`], the session's actor decides, the answer
@@ -19,10 +20,12 @@
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod disk;
 pub mod engine;
 pub mod ids;
 pub mod jobs;
 pub mod layout;
+pub mod mp4;
 pub mod rest;
 pub mod rtp;
 pub mod session;

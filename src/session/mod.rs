@@ -4,14 +4,26 @@
 //! jobs, answers, and tells the others by [`Notice`]s through each client's [`Outbox`]. Readers take a [`SessionSnapshot`]
 //! that the actor publishes; they queue nothing.
 
+mod actor;
+mod below;
+mod camera;
 pub mod command;
+mod connection;
 pub mod error;
+mod holds;
+mod lifecycle;
+mod links;
 pub mod notice;
 pub mod outbox;
 pub mod properties;
 pub mod registry;
 pub mod role;
+mod roster;
 pub mod snapshot;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod token;
 
 pub use command::{Access, Call, Command, Watching};
 pub use error::Denied;

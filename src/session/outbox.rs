@@ -6,7 +6,7 @@ use super::notice::{Notice, Reply};
 use tokio::sync::mpsc;
 
 /// Messages that may wait for a slow client. One that is full means the client does not read: its socket is closed.
-const CAPACITY: usize = 512;
+pub(super) const CAPACITY: usize = 512;
 
 /// What leaves through a client's socket.
 #[derive(Clone, PartialEq, Debug)]
@@ -15,7 +15,7 @@ pub enum Outgoing {
     Notice(Notice),
 }
 
-/// The writing end, held by the actor. When all of them are dropped the door closes the socket.
+/// The writing end, held by the actor. When all of them are dropped the door sends what is queued and closes the socket.
 #[derive(Clone, Debug)]
 pub struct Outbox(mpsc::Sender<Outgoing>);
 

@@ -3,6 +3,7 @@
 use super::role::Role;
 use crate::ids::SessionId;
 use crate::wire::camera::CameraSpec;
+use std::fmt;
 
 /// Properties of a session.
 #[derive(Clone, PartialEq, Debug)]
@@ -109,8 +110,8 @@ pub struct KurentoOptions {
     pub allowed_filters: Vec<String>,
 }
 
-/// Properties of a camera connection.
-#[derive(Clone, PartialEq, Debug)]
+/// Properties of a camera connection. `Debug` never shows the password.
+#[derive(Clone, PartialEq)]
 pub struct CameraProperties {
     /// As the application wrote it, credentials included: goes back to callers with the full secret, nowhere else.
     pub rtsp_uri: String,
@@ -122,4 +123,10 @@ pub struct CameraProperties {
     pub only_play_with_subscribers: bool,
     /// Jitter buffer in ms.
     pub network_cache: u32,
+}
+
+impl fmt::Debug for CameraProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CameraProperties").field("camera", &self.camera).field("data", &self.data).finish_non_exhaustive()
+    }
 }

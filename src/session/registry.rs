@@ -1,16 +1,28 @@
 //! All sessions: created here, found here, gone from here when their actor ends. Routes events from below to their session.
+//!
+//! The table is written here alone, in short critical sections that neither wait nor panic. A session leaves it by dropping its
+//! `Seat`, which its actor owns: also when the actor panics, and without anybody else taking notice.
 
+use super::actor::{Actor, Event};
+use super::below::Below;
 use super::command::Command;
 use super::error::Denied;
 use super::notice::EndReason;
 use super::properties::SessionProperties;
 use super::snapshot::SessionSnapshot;
+use super::token;
 use crate::clock::Clock;
-use crate::ids::SessionId;
+use crate::ids::{SessionId, SessionKey};
 use crate::{engine, jobs};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+
+/// Commands that may wait for a session; a door waits for a place.
+const MAILBOX: usize = 256;
+/// Events that may wait for a session. The router waits for a place; sessions never wait for the router.
+const EVENTS: usize = 256;
 
 /// What all sessions share.
 #[derive(Clone, Debug)]
@@ -23,51 +35,158 @@ pub struct Settings {
     pub max_recv_kbps: u32,
 }
 
-/// The sessions of this box. Cheap to clone.
+/// The sessions of this box. Cheap to clone. They end when the last clone and the last handle are gone.
 #[derive(Clone, Debug)]
-pub struct Registry {}
+pub struct Registry {
+    settings: Settings,
+    engine: engine::Handle,
+    jobs: jobs::Handle,
+    clock: Clock,
+    table: Arc<RwLock<Table>>,
+}
+
+/// Who is here. `keys` and `seats` always hold the same sessions.
+#[derive(Default, Debug)]
+struct Table {
+    last: u32,
+    keys: HashMap<SessionId, SessionKey>,
+    seats: BTreeMap<SessionKey, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    handle: SessionHandle,
+    events: mpsc::Sender<Event>,
+}
 
 impl Registry {
     /// An empty registry over the two floors below.
     pub fn new(settings: Settings, engine: engine::Handle, jobs: jobs::Handle, clock: Clock) -> Registry {
-        let _ = (settings, engine, jobs, clock);
-        unimplemented!()
+        Registry { settings, engine, jobs, clock, table: Arc::default() }
     }
 
-    /// Creates a session (pending) and starts its actor. Its id is the custom one of `properties`, or a fresh one.
-    /// Errors: [`Denied::SessionExists`].
+    /// Creates a session (pending) and starts its actor; needs a tokio runtime. Its id is the custom one of `properties`, or a
+    /// fresh one. Errors: [`Denied::SessionExists`].
     pub fn create(&self, properties: SessionProperties) -> Result<SessionHandle, Denied> {
-        let _ = properties;
-        unimplemented!()
+        let (actor, handle) = self.admit(properties)?;
+        tokio::spawn(actor.run());
+        Ok(handle)
+    }
+
+    /// Gives a session its place, and returns the actor that must run.
+    pub(super) fn admit(&self, properties: SessionProperties) -> Result<(Actor, SessionHandle), Denied> {
+        let (mailbox, commands) = mpsc::channel(MAILBOX);
+        let (events, heard) = mpsc::channel(EVENTS);
+        let mut table = self.write();
+        let id = match &properties.custom_session_id {
+            Some(id) if table.keys.contains_key(id) => return Err(Denied::SessionExists(id.clone())),
+            Some(id) => id.clone(),
+            None => fresh_id(&table),
+        };
+        table.last += 1;
+        let key = SessionKey(table.last);
+        let seat = Seat { table: Arc::downgrade(&self.table), key };
+        let below = Below::new(key, self.engine.clone(), self.jobs.clone());
+        let (settings, clock) = (self.settings.clone(), self.clock);
+        let (actor, snapshot) = Actor::new(settings, clock, (key, id.clone()), properties, (commands, heard), below, seat);
+        let handle = SessionHandle { id: id.clone(), mailbox, snapshot };
+        table.keys.insert(id, key);
+        table.seats.insert(key, Entry { handle: handle.clone(), events });
+        Ok((actor, handle))
     }
 
     /// The session of that id. Errors: [`Denied::UnknownSession`].
     pub fn find(&self, id: &SessionId) -> Result<SessionHandle, Denied> {
-        let _ = id;
-        unimplemented!()
+        let table = self.read();
+        let entry = table.keys.get(id).and_then(|key| table.seats.get(key));
+        entry.map(|entry| entry.handle.clone()).ok_or_else(|| Denied::UnknownSession(id.clone()))
     }
 
-    /// The session that made that reconnection id (`sessionId` of a join result).
+    /// The session that made that reconnection id (`sessionId` of a join result). Whether the id is good, only the session knows.
     pub fn find_by_rpc(&self, rpc: &str) -> Option<SessionHandle> {
-        let _ = rpc;
-        unimplemented!()
+        let (key, _) = token::split_rpc_id(rpc)?;
+        Some(self.read().seats.get(&key)?.handle.clone())
     }
 
     /// Every session, in the order of creation.
     pub fn all(&self) -> Vec<SessionHandle> {
-        unimplemented!()
+        self.read().seats.values().map(|entry| entry.handle.clone()).collect()
     }
 
-    /// Routes events from below to their sessions until both channels are closed.
-    pub async fn route(&self, engine: mpsc::Receiver<engine::Event>, jobs: mpsc::Receiver<jobs::Event>) {
-        let _ = (engine, jobs);
-        unimplemented!()
+    /// Routes events from below to their sessions until both channels are closed. Those of sessions that are gone are dropped.
+    pub async fn route(&self, mut engine: mpsc::Receiver<engine::Event>, mut jobs: mpsc::Receiver<jobs::Event>) {
+        loop {
+            let (key, event) = tokio::select! {
+                Some(event) = engine.recv() => (event.session(), Event::Engine(event)),
+                Some(event) = jobs.recv() => (event.session(), Event::Jobs(event)),
+                else => return,
+            };
+            let events = self.read().seats.get(&key).map(|entry| entry.events.clone());
+            if let Some(events) = events {
+                // an error means that the session has just ended
+                let _ = events.send(event).await;
+            }
+        }
     }
 
     /// Ends every session and returns when all are gone.
     pub async fn close_all(&self, reason: EndReason) {
-        let _ = reason;
-        unimplemented!()
+        loop {
+            let all = self.all();
+            if all.is_empty() {
+                return;
+            }
+            for session in all {
+                // an error means that it has ended by itself
+                let _ = session.ask(|answer| Command::Close { reason, answer }).await;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    // No critical section panics; one that did would still leave a table that is whole.
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn fresh_id(table: &Table) -> SessionId {
+    loop {
+        let id = SessionId::random();
+        if !table.keys.contains_key(&id) {
+            return id;
+        }
+    }
+}
+
+/// A session's place in the table; dropping it gives the place up.
+#[derive(Debug)]
+pub(super) struct Seat {
+    table: Weak<RwLock<Table>>,
+    key: SessionKey,
+}
+
+impl Seat {
+    /// Gives the place up: from here on nobody finds the session.
+    pub fn leave(&self) {
+        let Some(table) = self.table.upgrade() else { return };
+        let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = table.seats.remove(&self.key) {
+            table.keys.remove(&entry.handle.id);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(session = self.key.0, "a session panicked; it is gone, the others go on");
+        }
+        self.leave();
     }
 }
 

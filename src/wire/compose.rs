@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComposeSpec {
-    /// Folder of the recording; it exists. The composer holds its lock (`flock`) while it writes, and writes the first
-    /// [`part_name`] that is not there yet: one process never touches the file of another.
+    /// Folder of the recording; it exists. The composer holds its lock while it writes. It writes [`part_name`] 1, or goes on with
+    /// the last part when a predecessor died over it; where that is not possible it begins the next part.
     pub folder: String,
+    /// The recording's first moment, CLOCK_MONOTONIC in ns, the same for each process of the job: what a successor writes has its
+    /// place in time.
+    pub began_ns: u64,
     /// The picture, or `None` for sound alone.
     pub video: Option<ComposedVideo>,
     /// The sound, or `None` for a silent film.

@@ -9,10 +9,11 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 use viduct::clock::monotonic_ns;
+use viduct::layout::{Rect, best_fit, letterbox};
 use viduct::rtp::{Codec, Format, Kind};
 use viduct::wire::compose::{ComposeSlot, ComposeSpec, ComposedAudio, ComposedVideo, Written, part_name};
 use viduct::wire::control::{FromWorker, Lines, Spec, ToWorker, encode_line};
@@ -35,13 +36,22 @@ pub fn look(codec: VideoCodec, width: usize, height: usize, fps: usize) -> Look 
     Look { codec, width, height, fps }
 }
 
-/// The whole canvas.
-pub fn canvas() -> Area {
-    Area { x: 0, y: 0, width: WIDTH, height: HEIGHT }
+/// Seconds between two pictures of the recording.
+pub const PICTURE: f64 = 0.040;
+
+/// Where the picture of source `number` of `count` is, when all have the canvas' shape; without its edges.
+pub fn cell(number: usize, count: usize) -> Area {
+    let cell = best_fit(count, WIDTH, HEIGHT)[number];
+    let Rect { x, y, width, height } = letterbox(WIDTH, HEIGHT, cell);
+    Area { x, y, width, height }.inner()
 }
+
+/// One film at a time: they are made in real time, and two would take each other's processor.
+static STUDIO: Mutex<()> = Mutex::new(());
 
 /// A composer and who plays to it.
 pub struct Bench {
+    _studio: MutexGuard<'static, ()>,
     child: Child,
     control: UnixStream,
     lines: Lines,
@@ -53,7 +63,8 @@ pub struct Bench {
     pub said: Vec<(u64, FromWorker)>,
     /// Keyframes asked for: slots.
     pub requests: Vec<u8>,
-    pub started: u64,
+    /// The recording's first moment, ns.
+    pub began: u64,
 }
 
 /// One track that plays.
@@ -80,6 +91,7 @@ impl Bench {
     }
 
     pub fn of(video: Option<ComposedVideo>, audio: Option<ComposedAudio>) -> Bench {
+        let _studio = STUDIO.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let (control, its_control) = UnixStream::pair().unwrap();
         let (media, its_media) = media::pair().unwrap();
@@ -99,8 +111,10 @@ impl Bench {
         }
         let child = command.spawn().unwrap();
         control.set_nonblocking(true).unwrap();
-        let spec = ComposeSpec { folder: folder.path().to_str().unwrap().into(), video, audio };
+        let began = monotonic_ns();
+        let spec = ComposeSpec { folder: folder.path().to_str().unwrap().into(), began_ns: began, video, audio };
         let mut bench = Bench {
+            _studio,
             child,
             control,
             lines: Lines::default(),
@@ -110,7 +124,7 @@ impl Bench {
             random: 0x9e37_79b9_7f4a_7c15,
             said: Vec::new(),
             requests: Vec::new(),
-            started: monotonic_ns(),
+            began,
         };
         bench.say(&ToWorker::Start { spec: Spec::Compose(spec) });
         bench
@@ -179,7 +193,7 @@ impl Bench {
 
     /// Plays until `seconds` after the start.
     pub fn play_until(&mut self, seconds: f64) {
-        let until = self.started + (seconds * S as f64) as u64;
+        let until = self.began + (seconds * S as f64) as u64;
         while monotonic_ns() < until {
             self.turn();
         }
@@ -218,6 +232,7 @@ impl Bench {
     fn take(mut self, stopped: u64) -> Take {
         let written = self.written();
         Take {
+            began: self.began,
             stopped,
             ended: monotonic_ns(),
             path: self.path(),
@@ -335,7 +350,8 @@ impl Feed {
 
 /// What a composer left.
 pub struct Take {
-    /// When it was told to stop, and when it was gone, ns.
+    /// The recording's first moment, when it was told to stop, and when it was gone, ns.
+    pub began: u64,
     pub stopped: u64,
     pub ended: u64,
     pub path: PathBuf,

@@ -44,7 +44,7 @@ pub fn video_encoder(video: &ComposedVideo) -> String {
 }
 
 /// Samples by which the AAC encoder is late; its first frame holds nothing else.
-pub const AAC_PRIMING: u64 = 1024;
+pub const AAC_PRIMING: u32 = 1024;
 
 /// Raw sound to AAC with its configuration out of band.
 pub fn audio_encoder(audio: &ComposedAudio) -> String {
@@ -67,7 +67,7 @@ mod tests {
         }
         let video = ComposedVideo { width: 1280, height: 720, frame_rate: 25, kbps: 2000 };
         for encoder in [video_encoder(&video), audio_encoder(&ComposedAudio { kbps: 128 })] {
-            gstreamer::parse::bin_from_description(&encoder, true).unwrap();
+            gstreamer::parse::bin_from_description(&format!("{encoder} ! fakesink"), true).unwrap();
         }
     }
 }

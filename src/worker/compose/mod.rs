@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `folder` | the recording's folder: its lock, the name of the file |
+//! | `folder` | the recording's folder: its lock, which file is written |
 //! | `slots` | who takes part, and which cell each has |
 //! | `inlet` | a slot's packets: order, whole units, keyframe first. Pure |
 //! | `timing` | the output's grid of pictures, a source's time line. Pure |
@@ -10,9 +10,10 @@
 //! | `stage` | the elements that are always there: mixers, encoders |
 //! | `cut` | the end of a mixer: only growing times, nothing behind the end |
 //! | `codecs` | which decoders and encoders |
-//! | `writer`, `file` | the thread that writes the file |
+//! | `writer` | the thread that writes the file |
 //!
-//! The recording begins with the process: black and silence grow from the first moment, whoever comes. It ends at a picture of
+//! The recording begins at the moment its spec names: black and silence grow from there, whoever comes. A process that takes the
+//! place of a dead one begins where it is now, and leaves a gap in the same file. The recording ends at a picture of
 //! its grid: what belongs before that moment and is still on its way is waited for, then the encoders are drained.
 //!
 //! ```text
@@ -22,7 +23,6 @@
 mod branch;
 mod codecs;
 mod cut;
-mod file;
 mod folder;
 mod inlet;
 mod slots;
@@ -35,6 +35,7 @@ use super::pipeline::Pipeline;
 use super::socket::MediaSocket;
 use super::{Turn, bus};
 use crate::clock::monotonic_ns;
+use crate::mp4::Kind;
 use crate::wire::compose::{ComposeSpec, Written};
 use crate::wire::control::{Failure, FailureKind, FromWorker, ToWorker};
 use crate::wire::media::{Message, encode_keyframe_request};
@@ -45,7 +46,7 @@ use stage::Stage;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use timing::Grid;
-use writer::{Plan, Track};
+use writer::Plan;
 
 /// How long the job waits for its sockets before it looks at everything else.
 const TICK_MS: u8 = 20;
@@ -64,7 +65,7 @@ pub enum Event {
     /// The elements of one slot cannot go on.
     Branch { name: String, text: String },
     /// So much is on disk.
-    Written { bytes: u64, duration_ms: u64 },
+    Written(Written),
     /// The file is finished.
     Finished,
 }
@@ -104,15 +105,16 @@ pub fn run(spec: &ComposeSpec, media: MediaSocket, queue: &Receiver<Turn>, link:
     let pipeline = Pipeline::hearing("composer", hear_bus(events.clone()))?;
     let rate = spec.video.map_or(SOUND_GRID, |video| video.frame_rate);
     let grid = Grid::new(rate);
-    let tracks = [spec.video.map(|_| Track::Video), spec.audio.map(|_| Track::Audio)].into_iter().flatten().collect();
-    let plan = Plan { path: folder.path.clone(), tracks, grid };
+    let tracks = [spec.video.map(|_| Kind::Video), spec.audio.map(|_| Kind::Audio)].into_iter().flatten().collect();
+    let began = spec.began_ns;
+    let start = if folder.is_used() { grid.time(grid.at_or_after(monotonic_ns().saturating_sub(began))) } else { 0 };
+    let plan = Plan { folder, tracks, grid, start };
     let inbox = writer::start(plan, events).map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
-    let began = monotonic_ns();
-    let stage = Stage::build(&pipeline, spec, began, &inbox)?;
+    let stage = Stage::build(&pipeline, spec, start, &inbox)?;
     drop(inbox);
     pipeline.play()?;
     let slots = Slots::new(began, spec.video, grid);
-    let mut job = Job { part: folder.part, began, grid, media, stage, slots, phase: Phase::Running, ready: false, reported: began };
+    let mut job = Job { began, grid, media, stage, slots, phase: Phase::Running, ready: false, reported: monotonic_ns() };
     let end = job.work(&heard, queue, link);
     if end.is_err() {
         pipeline.dump("failed");
@@ -151,7 +153,6 @@ enum Phase {
 }
 
 struct Job {
-    part: u32,
     /// CLOCK_MONOTONIC in ns.
     began: u64,
     grid: Grid,
@@ -218,8 +219,8 @@ impl Job {
         match event {
             Event::Failed(failure) => return Err(failure),
             Event::Branch { name, text } => self.slots.failed(&name, text, &self.stage, monotonic_ns()),
-            Event::Written { bytes, duration_ms } => {
-                link.say(&FromWorker::Written(Written { part: self.part, bytes, duration_ms }));
+            Event::Written(written) => {
+                link.say(&FromWorker::Written(written));
                 if !std::mem::replace(&mut self.ready, true) {
                     link.say(&FromWorker::Ready);
                 }

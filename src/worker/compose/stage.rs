@@ -13,8 +13,9 @@
 
 use super::codecs;
 use super::cut::Cut;
-use super::writer::{Inbox, Track};
-use crate::wire::compose::ComposeSpec;
+use super::writer::Inbox;
+use crate::mp4::Kind;
+use crate::wire::compose::{ComposeSpec, ComposedAudio, ComposedVideo};
 use crate::wire::control::{Failure, FailureKind};
 use crate::worker::pipeline::Pipeline;
 use gstreamer::prelude::*;
@@ -47,17 +48,22 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Builds it into the pipeline, which starts counting at `began` (CLOCK_MONOTONIC, ns).
-    pub fn build(pipeline: &Pipeline, spec: &ComposeSpec, began: u64, inbox: &Inbox) -> Result<Stage, Failure> {
+    /// Builds it into the pipeline, which counts from `spec.began_ns` on. The first picture and the first sound are at `start`,
+    /// ns after that; it is on the grid.
+    pub fn build(pipeline: &Pipeline, spec: &ComposeSpec, start: u64, inbox: &Inbox) -> Result<Stage, Failure> {
         debug_assert!(LIVE.ends_with(&format!("={LATENCY}")));
         let description = [spec.video.as_ref().map(video), spec.audio.as_ref().map(audio)].into_iter().flatten().collect::<String>();
         let bin = gstreamer::parse::bin_from_description(&description, false).map_err(|error| failure(error.message()))?;
-        let video = spec.video.is_some().then(|| mixer(&bin, Track::Video, inbox)).transpose()?;
-        let audio = spec.audio.is_some().then(|| mixer(&bin, Track::Audio, inbox)).transpose()?;
+        let video = spec.video.is_some().then(|| mixer(&bin, Kind::Video, inbox)).transpose()?;
+        let audio = spec.audio.is_some().then(|| mixer(&bin, Kind::Audio, inbox)).transpose()?;
         let gst = pipeline.gst();
         gst.add(&bin).map_err(|error| failure(&error.to_string()))?;
         gst.set_start_time(ClockTime::NONE);
-        gst.set_base_time(ClockTime::from_nseconds(began));
+        gst.set_base_time(ClockTime::from_nseconds(spec.began_ns));
+        for mixer in video.iter().chain(&audio) {
+            mixer.element.set_property_from_str("start-time-selection", "set");
+            mixer.element.set_property("start-time", start);
+        }
         Ok(Stage { bin, video, audio })
     }
 
@@ -95,7 +101,7 @@ impl Stage {
     }
 }
 
-fn video(video: &crate::wire::compose::ComposedVideo) -> String {
+fn video(video: &ComposedVideo) -> String {
     let (width, height, rate) = (video.width, video.height, video.frame_rate);
     let encoder = codecs::video_encoder(video);
     format!(
@@ -109,7 +115,7 @@ fn video(video: &crate::wire::compose::ComposedVideo) -> String {
 pub const RAW_AUDIO: &str = "audio/x-raw,format=F32LE,rate=48000,channels=2,layout=interleaved";
 
 /// A source whose clock drifts is put right in steps of 10 ms; the mixer's defaults make it 40.
-fn audio(audio: &crate::wire::compose::ComposedAudio) -> String {
+fn audio(audio: &ComposedAudio) -> String {
     let encoder = codecs::audio_encoder(audio);
     format!(
         "audiomixer name=audio-mixer {LIVE} alignment-threshold=10000000 discont-wait=100000000 ! {RAW_AUDIO} \
@@ -118,23 +124,24 @@ fn audio(audio: &crate::wire::compose::ComposedAudio) -> String {
     )
 }
 
-fn mixer(bin: &Bin, track: Track, inbox: &Inbox) -> Result<Mixer, Failure> {
-    let name = match track {
-        Track::Video => "video",
-        Track::Audio => "audio",
+fn mixer(bin: &Bin, kind: Kind, inbox: &Inbox) -> Result<Mixer, Failure> {
+    let name = match kind {
+        Kind::Video => "video",
+        Kind::Audio => "audio",
     };
     let find = |part: &str| bin.by_name(&format!("{name}-{part}")).ok_or_else(|| failure("an element has lost its name"));
     let (element, gate, out) = (find("mixer")?, find("gate")?, find("out")?);
     let out = out.downcast::<AppSink>().map_err(|_| failure("an output is no appsink"))?;
     let cut = Arc::new(Cut::new());
     guard(&gate, cut.clone());
-    collect(&out, track, inbox.clone());
+    collect(&out, kind, inbox.clone());
     Ok(Mixer { element, cut, gate })
 }
 
-/// Asks the cut for each buffer that comes out of a mixer.
+/// Asks the cut for each buffer that comes out of a mixer. Before the gate's own pad: once that has seen the end, a mixer that
+/// still pushes would be told so, and complains.
 fn guard(gate: &Element, cut: Arc<Cut>) {
-    let Some(pad) = gate.static_pad("sink") else { return };
+    let Some(pad) = gate.static_pad("sink").and_then(|pad| pad.peer()) else { return };
     pad.add_probe(PadProbeType::BUFFER, move |_, info| {
         let Some(PadProbeData::Buffer(buffer)) = &info.data else { return PadProbeReturn::Ok };
         let pts = buffer.pts().unwrap_or(ClockTime::ZERO).nseconds();
@@ -144,15 +151,15 @@ fn guard(gate: &Element, cut: Arc<Cut>) {
 }
 
 /// Gives what an encoder makes to the writer. When the writer does not keep up, the encoder waits.
-fn collect(out: &AppSink, track: Track, inbox: Inbox) {
+fn collect(out: &AppSink, kind: Kind, inbox: Inbox) {
     out.set_sync(false);
     out.set_max_buffers(4);
     let end = inbox.clone();
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gstreamer::FlowError::Eos)?;
-        inbox.sample(track, &sample)
+        inbox.sample(kind, &sample)
     });
-    out.set_callbacks(callbacks.eos(move |_| end.end(track)).build());
+    out.set_callbacks(callbacks.eos(move |_| end.end(kind)).build());
 }
 
 fn failure(text: &str) -> Failure {

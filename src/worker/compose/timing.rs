@@ -33,7 +33,7 @@ impl Grid {
     /// The first picture that is not before `time`.
     pub fn at_or_after(self, time: u64) -> u64 {
         let before = scale(time, self.rate, SECOND);
-        if self.time(before) >= time { before } else { before + 1 }
+        if self.time(before) >= time { before } else { before.saturating_add(1) }
     }
 }
 
@@ -51,6 +51,8 @@ pub struct Screen {
     grid: Grid,
     /// Number of the picture shown last.
     shown: Option<u64>,
+    /// Time of the picture seen last.
+    seen: u64,
 }
 
 /// Pictures older than this are decoded only to warm up the decoder; the mixers do not wait longer.
@@ -58,21 +60,25 @@ pub const FRESH: u64 = 500_000_000;
 
 impl Screen {
     pub fn new(grid: Grid) -> Screen {
-        Screen { grid, shown: None }
+        Screen { grid, shown: None, seen: 0 }
     }
 
     /// The time a picture of time `pts` is shown at, or `None` when it is not: it is from before the recording (0), too old, or
-    /// its place on the grid is taken.
+    /// another one is nearer to its place on the grid.
     pub fn place(&mut self, pts: u64, now: u64) -> Option<u64> {
+        let since = pts.abs_diff(std::mem::replace(&mut self.seen, pts));
         if pts == 0 || pts.saturating_add(FRESH) < now {
             return None;
         }
         let index = self.grid.nearest(pts);
-        if self.shown == Some(index) {
+        let place = self.grid.time(index);
+        // a source with more pictures than the grid: the next will be nearer
+        let next_is_nearer = since < self.grid.time(1) && place.saturating_sub(pts) > since / 2;
+        if self.shown == Some(index) || next_is_nearer {
             return None;
         }
         self.shown = Some(index);
-        Some(self.grid.time(index))
+        Some(place)
     }
 }
 
@@ -161,12 +167,26 @@ mod tests {
             (1000, 1501, None),
             (1010, 1500, Some(1000)),
             (1019, 1500, None),
-            (1021, 1500, Some(1040)),
+            (1059, 1500, Some(1040)),
             (1100, 1500, Some(1120)),
             (900, 1200, Some(920)),
         ];
         for (pts, now, shown) in table {
             assert_eq!(screen.place(pts * MS, now * MS), shown.map(|shown| shown * MS), "{pts} {now}");
+        }
+    }
+
+    #[test]
+    fn of_many_pictures_the_nearest_is_shown() {
+        for rate in [26, 30, 50, 60] {
+            let (source, mut screen) = (Grid::new(rate), Screen::new(Grid::new(25)));
+            for phase in [0, 3 * MS, 11 * MS] {
+                let times = (1..200).map(|index| source.time(index) + phase + SECOND * 10);
+                let shown: Vec<(u64, u64)> = times.filter_map(|pts| screen.place(pts, pts).map(|place| (pts, place))).collect();
+                let furthest = shown.iter().skip(1).map(|(pts, place)| pts.abs_diff(*place)).max().unwrap();
+                assert!(furthest <= source.time(1) / 2 + 1, "{rate} {phase}: {furthest}");
+                assert!(shown.windows(2).all(|pair| pair[1].1 - pair[0].1 == 40 * MS), "{rate} {phase}");
+            }
         }
     }
 

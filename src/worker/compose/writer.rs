@@ -4,22 +4,16 @@
 //! only the recording suffers: nobody else waits for this process.
 
 use super::codecs::AAC_PRIMING;
-use super::file::{File, Format, Sample};
+use super::folder::{Folder, Part, failure};
 use super::timing::Grid;
 use super::{Event, Events};
 use crate::clock::monotonic_ns;
+use crate::mp4::{Audio, Format, Kind, Sample, VIDEO_TIMESCALE, Video};
+use crate::wire::compose::Written;
 use crate::wire::control::{Failure, FailureKind};
-use gstreamer::{BufferFlags, ClockTime, FlowError, FlowSuccess};
-use std::path::PathBuf;
+use gstreamer::{BufferFlags, CapsRef, ClockTime, FlowError, FlowSuccess};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
-
-/// One of a recording's two tracks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Track {
-    Video,
-    Audio,
-}
 
 /// Pause between two writes, in ns: what a power cut may cost.
 const FLUSH: u64 = 500_000_000;
@@ -28,15 +22,15 @@ const QUEUE: usize = 512;
 /// Samples that may wait for the other track's first. Both mixers begin at once.
 const HELD: usize = 1024;
 
-/// Ticks a second of the tracks' times.
-const VIDEO_TICKS: u64 = 90_000;
-const AUDIO_TICKS: u64 = 48_000;
+/// Samples of sound a second.
+const AUDIO_RATE: u32 = 48_000;
+const SECOND: u64 = 1_000_000_000;
 
 /// What the encoders say.
 #[derive(Debug)]
 enum Word {
-    Sample(Track, gstreamer::Sample),
-    End(Track),
+    Sample(Kind, gstreamer::Sample),
+    End(Kind),
 }
 
 /// Where the encoders put what they made.
@@ -47,26 +41,29 @@ pub struct Inbox {
 
 impl Inbox {
     /// Hands over a sample; waits when the writer does not keep up.
-    pub fn sample(&self, track: Track, sample: &gstreamer::Sample) -> Result<FlowSuccess, FlowError> {
-        self.words.send(Word::Sample(track, sample.clone())).map(|()| FlowSuccess::Ok).map_err(|_| FlowError::Error)
+    pub fn sample(&self, kind: Kind, sample: &gstreamer::Sample) -> Result<FlowSuccess, FlowError> {
+        self.words.send(Word::Sample(kind, sample.clone())).map(|()| FlowSuccess::Ok).map_err(|_| FlowError::Error)
     }
 
     /// The track has no more.
-    pub fn end(&self, track: Track) {
-        let _ = self.words.send(Word::End(track));
+    pub fn end(&self, kind: Kind) {
+        let _ = self.words.send(Word::End(kind));
     }
 }
 
 /// What the writer has to know.
 #[derive(Debug)]
 pub struct Plan {
-    pub path: PathBuf,
+    pub folder: Folder,
     /// The tracks of the file.
-    pub tracks: Vec<Track>,
+    pub tracks: Vec<Kind>,
     pub grid: Grid,
+    /// When this process begins to record, ns since the recording began; on the grid.
+    pub start: u64,
 }
 
-/// Starts the thread. It ends with [`Event::Finished`] when each track has ended, or with [`Event::Failed`].
+/// Starts the thread. It ends with [`Event::Finished`] when each track has ended, or with [`Event::Failed`]; what was written
+/// until then is finished as well, so that it can be played.
 pub fn start(plan: Plan, events: Events) -> std::io::Result<Inbox> {
     let (words, queue) = sync_channel(QUEUE);
     std::thread::Builder::new().name("writer".into()).spawn(move || {
@@ -81,26 +78,36 @@ struct Writer {
     events: Events,
     state: State,
     /// Tracks that have not ended.
-    open: Vec<Track>,
+    open: Vec<Kind>,
     /// The AAC encoder's first frame is still to come.
     priming: bool,
-    /// End of the longest track, ms.
-    duration_ms: u64,
 }
 
 /// The file can be described when each track has shown its format.
 enum State {
-    Waiting(Vec<(Track, gstreamer::Sample)>),
-    Writing(File),
+    Waiting(Vec<(Kind, gstreamer::Sample)>),
+    Writing {
+        part: Part,
+        /// Time of the file's beginning, ns since the recording began.
+        origin: u64,
+        /// End of the longest track, ms since the file's beginning.
+        duration_ms: u64,
+    },
 }
 
 impl Writer {
     fn new(plan: Plan, events: Events) -> Writer {
         let open = plan.tracks.clone();
-        Writer { plan, events, state: State::Waiting(Vec::new()), open, priming: true, duration_ms: 0 }
+        Writer { plan, events, state: State::Waiting(Vec::new()), open, priming: true }
     }
 
     fn run(mut self, queue: &Receiver<Word>) -> Result<(), Failure> {
+        let end = self.take_all(queue);
+        let finished = self.finish(end.is_ok());
+        end.and(finished)
+    }
+
+    fn take_all(&mut self, queue: &Receiver<Word>) -> Result<(), Failure> {
         let mut due = monotonic_ns() + FLUSH;
         while !self.open.is_empty() {
             let now = monotonic_ns();
@@ -109,87 +116,113 @@ impl Writer {
                 self.flush()?;
             }
             match queue.recv_timeout(Duration::from_nanos(due.saturating_sub(now))) {
-                Ok(Word::Sample(track, sample)) => self.take(track, sample)?,
-                Ok(Word::End(track)) => self.open.retain(|open| *open != track),
+                Ok(Word::Sample(kind, sample)) => self.take(kind, sample)?,
+                Ok(Word::End(kind)) => self.open.retain(|open| *open != kind),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.finish()
+        Ok(())
     }
 
-    fn take(&mut self, track: Track, sample: gstreamer::Sample) -> Result<(), Failure> {
+    fn take(&mut self, kind: Kind, sample: gstreamer::Sample) -> Result<(), Failure> {
         match &mut self.state {
-            State::Writing(_) => return self.write(track, &sample),
-            State::Waiting(held) if held.len() < HELD => held.push((track, sample)),
+            State::Writing { .. } => return self.write(kind, &sample),
+            State::Waiting(held) if held.len() < HELD => held.push((kind, sample)),
             State::Waiting(_) => return Err(pipeline("an encoder gives nothing")),
         }
         let State::Waiting(held) = &self.state else { return Ok(()) };
-        if self.plan.tracks.iter().all(|track| held.iter().any(|(its, _)| its == track)) {
+        if self.plan.tracks.iter().all(|kind| held.iter().any(|(its, _)| its == kind)) {
             self.begin()?;
         }
         Ok(())
     }
 
-    /// Creates the file with the tracks that have shown their format, and writes what waited for it.
+    /// Opens the file with the tracks that have shown their format, and writes what waited for it.
     fn begin(&mut self) -> Result<(), Failure> {
         let State::Waiting(held) = &mut self.state else { return Ok(()) };
         let held = std::mem::take(held);
-        let caps = |track| held.iter().find(|(its, _)| *its == track).and_then(|(_, sample)| sample.caps_owned());
-        let format = Format { video: caps(Track::Video), audio: caps(Track::Audio) };
-        self.state = State::Writing(File::create(&self.plan.path, &format)?);
-        held.iter().try_for_each(|(track, sample)| self.write(*track, sample))
+        let caps = |kind| held.iter().find(|(its, _)| *its == kind).and_then(|(_, sample)| sample.caps());
+        let format = Format { video: caps(Kind::Video).map(video).transpose()?, audio: caps(Kind::Audio).map(audio).transpose()? };
+        let part = self.plan.folder.part(&format)?;
+        let origin = if part.resumed { 0 } else { self.plan.start };
+        self.state = State::Writing { part, origin, duration_ms: 0 };
+        held.iter().try_for_each(|(kind, sample)| self.write(*kind, sample))
     }
 
-    fn write(&mut self, track: Track, sample: &gstreamer::Sample) -> Result<(), Failure> {
-        let State::Writing(file) = &mut self.state else { return Ok(()) };
+    fn write(&mut self, kind: Kind, sample: &gstreamer::Sample) -> Result<(), Failure> {
+        let State::Writing { part, origin, duration_ms } = &mut self.state else { return Ok(()) };
         let buffer = sample.buffer().ok_or_else(|| pipeline("an encoder gave an empty sample"))?;
         // encoders count from where they like; the segment tells
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<ClockTime>());
         let running = buffer.pts().and_then(|pts| segment.and_then(|segment| segment.to_running_time(pts)));
-        let pts = running.ok_or_else(|| pipeline("an encoder gave a sample without time"))?.nseconds();
-        let (time, duration) = match track {
-            Track::Video => video_time(self.plan.grid, pts),
-            Track::Audio if std::mem::take(&mut self.priming) => return Ok(()),
-            Track::Audio => audio_time(pts),
+        let time = running.ok_or_else(|| pipeline("an encoder gave a sample without time"))?.nseconds().saturating_sub(*origin);
+        let (dts, duration, rate) = match kind {
+            Kind::Video => video_time(self.plan.grid, time),
+            Kind::Audio if std::mem::take(&mut self.priming) => return Ok(()),
+            Kind::Audio => audio_time(time),
         };
         let data = buffer.map_readable().map_err(|error| pipeline(&error.to_string()))?;
-        let keyframe = track == Track::Audio || !buffer.flags().contains(BufferFlags::DELTA_UNIT);
-        file.sample(track, &Sample { time, duration, keyframe, data: &data })?;
-        let rate = if track == Track::Video { VIDEO_TICKS } else { AUDIO_TICKS };
-        self.duration_ms = self.duration_ms.max((time + duration) * 1000 / rate);
+        let key = !buffer.flags().contains(BufferFlags::DELTA_UNIT);
+        part.writer.push(Sample { kind, dts, pts: dts, duration, key, data: &data }).map_err(|error| failure(&error))?;
+        *duration_ms = (*duration_ms).max((dts + u64::from(duration)) * 1000 / u64::from(rate));
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
-        let State::Writing(file) = &mut self.state else { return Ok(()) };
-        let bytes = file.flush()?;
-        self.events.send(Event::Written { bytes, duration_ms: self.duration_ms });
+        let State::Writing { part, duration_ms, .. } = &mut self.state else { return Ok(()) };
+        part.writer.flush().map_err(|error| failure(&error))?;
+        let bytes = part.writer.size();
+        self.events.send(Event::Written(Written { part: part.number, bytes, duration_ms: *duration_ms }));
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(), Failure> {
-        if let State::Waiting(_) = self.state {
+    /// `whole`: nothing has failed, and what waited for the other track's format belongs into the file.
+    fn finish(mut self, whole: bool) -> Result<(), Failure> {
+        if whole && let State::Waiting(_) = self.state {
             self.begin()?;
         }
-        let State::Writing(file) = self.state else { return Ok(()) };
-        let bytes = file.finish()?;
-        self.events.send_last(Event::Written { bytes, duration_ms: self.duration_ms });
+        let State::Writing { part, .. } = self.state else { return Ok(()) };
+        let summary = part.writer.finish().map_err(|error| failure(&error))?;
+        let duration_ms = u64::try_from(summary.duration.as_millis()).unwrap_or(u64::MAX);
+        self.events.send_last(Event::Written(Written { part: part.number, bytes: summary.size, duration_ms }));
         Ok(())
     }
 }
 
-/// Time and duration of the picture at `pts` ns, in 1/[`VIDEO_TICKS`] s.
-fn video_time(grid: Grid, pts: u64) -> (u64, u64) {
-    let index = grid.nearest(pts);
-    let start = grid.ticks(index, VIDEO_TICKS);
-    (start, grid.ticks(index + 1, VIDEO_TICKS) - start)
+/// Time and duration of the picture at `time` ns in ticks, and ticks a second.
+fn video_time(grid: Grid, time: u64) -> (u64, u32, u32) {
+    let index = grid.nearest(time);
+    let start = grid.ticks(index, VIDEO_TIMESCALE.into());
+    let duration = grid.ticks(index + 1, VIDEO_TIMESCALE.into()) - start;
+    (start, u32::try_from(duration).unwrap_or(u32::MAX), VIDEO_TIMESCALE)
 }
 
-/// Time and duration of the AAC frame at `pts` ns, in samples; the encoder is late by its priming.
-fn audio_time(pts: u64) -> (u64, u64) {
-    let samples = (u128::from(pts) * u128::from(AUDIO_TICKS) + 500_000_000) / 1_000_000_000;
-    ((samples as u64).saturating_sub(AAC_PRIMING), AAC_PRIMING)
+/// The same of the AAC frame at `time` ns, in samples; the encoder is late by its priming.
+fn audio_time(time: u64) -> (u64, u32, u32) {
+    let samples = (u128::from(time) * u128::from(AUDIO_RATE) + u128::from(SECOND / 2)) / u128::from(SECOND);
+    let start = u64::try_from(samples).unwrap_or(u64::MAX).saturating_sub(AAC_PRIMING.into());
+    (start, AAC_PRIMING, AUDIO_RATE)
+}
+
+/// What the caps of an encoder say of its pictures.
+fn video(caps: &CapsRef) -> Result<Video, Failure> {
+    let structure = caps.structure(0).ok_or_else(|| pipeline("caps without content"))?;
+    let side = |field: &str| structure.get::<i32>(field).ok().and_then(|side| u16::try_from(side).ok()).unwrap_or(0);
+    Video::from_avcc(&configuration(caps)?, side("width"), side("height")).map_err(|error| failure(&error))
+}
+
+/// What they say of its sound.
+fn audio(caps: &CapsRef) -> Result<Audio, Failure> {
+    let channels = caps.structure(0).and_then(|structure| structure.get::<i32>("channels").ok());
+    let channels = channels.and_then(|channels| u16::try_from(channels).ok()).unwrap_or(0);
+    Audio::from_config(&configuration(caps)?, AUDIO_RATE, channels).map_err(|error| failure(&error))
+}
+
+fn configuration(caps: &CapsRef) -> Result<Vec<u8>, Failure> {
+    let data = caps.structure(0).and_then(|structure| structure.get::<gstreamer::Buffer>("codec_data").ok());
+    let data = data.ok_or_else(|| pipeline("an encoder does not describe its stream"))?;
+    data.map_readable().map(|map| map.to_vec()).map_err(|error| pipeline(&error.to_string()))
 }
 
 fn pipeline(text: &str) -> Failure {
@@ -202,12 +235,12 @@ mod tests {
 
     #[test]
     fn times_are_exact_in_ticks() {
-        let grid = Grid::new(25);
-        assert_eq!(video_time(grid, 40_000_000), (3600, 3600));
-        assert_eq!(video_time(Grid::new(30), 33_333_333), (3000, 3000));
-        assert_eq!(video_time(Grid::new(30), 100_000_000), (9000, 3000));
-        assert_eq!(audio_time(21_333_333), (0, 1024));
-        assert_eq!(audio_time(42_666_666), (1024, 1024));
-        assert_eq!(audio_time(0), (0, 1024));
+        const MS: u64 = 1_000_000;
+        assert_eq!(video_time(Grid::new(25), 40 * MS), (3600, 3600, 90_000));
+        assert_eq!(video_time(Grid::new(30), 33_333_333), (3000, 3000, 90_000));
+        assert_eq!(video_time(Grid::new(30), 100 * MS), (9000, 3000, 90_000));
+        for (time, samples) in [(0, 0), (21_333_333, 0), (42_666_666, 1024), (1_000_000 * 1024 * MS / 48, 1_023_998_976)] {
+            assert_eq!(audio_time(time), (samples, 1024, 48_000));
+        }
     }
 }

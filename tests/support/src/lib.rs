@@ -1,3 +1,23 @@
-//! The test kit: clients and cameras that drive the real daemon. Tests, the demo and the benchmarks share them.
+//! Clients and cameras that drive the real daemon: system tests, demo and benchmarks share them.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`daemon`] | the real binary in a process of its own: start, readiness, log, stop, kill |
+//! | [`rest`] | a small HTTP client that refuses what the API does not send |
+//! | [`signaling`] | a JSON-RPC client over WebSocket with an ordered log of notifications |
+//! | [`peer`] | a WebRTC client (str0m, RTP mode) that publishes or watches |
+//! | [`whep`] | a viewer over WHEP |
+//! | [`frames`] | which received packets make whole, decodable frames |
+//! | [`flashes`] | media that can be measured, and the measuring of a recorded file |
+//! | [`material`] | pre-encoded clips with a flash and a beep each second |
+//!
+//! Nothing here knows the daemon's crate: what these clients know is the wire. They panic with a sentence where a test fails.
 
+pub mod daemon;
 pub mod flashes;
+pub mod frames;
+pub mod material;
+pub mod peer;
+pub mod rest;
+pub mod signaling;
+pub mod whep;

@@ -1,0 +1,47 @@
+# Viduct: build, demonstrate, test and measure. `make` alone lists the targets.
+# Everything works from a fresh clone on Debian 12; what is missing is installed by `make setup` (a part of `demo` and `test`).
+
+RUST := .ci/rust
+DEMO := tests/support/demo
+BROWSER := tests/browser
+NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint browser-test bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+setup: ## install the Debian packages that are missing (the list is .ci/packages)
+	@.ci/setup
+
+build: setup ## build the daemon: target/release/viduct
+	$(RUST) cargo build --release --bin viduct
+
+# `exec`: Ctrl-C reaches the harness, which stops the camera and the daemon before it ends.
+demo: setup $(DEMO)/node_modules/.package-lock.json ## a camera, the daemon, and a page to watch it; Ctrl-C ends all
+	$(RUST) cargo build --release --workspace --bin viduct --bin viduct-demo --bin viduct-test-camera
+	@exec target/release/viduct-demo $(DEMO_FLAGS)
+
+test: setup lint ## everything a change has to pass
+	$(RUST) cargo build --release --workspace --all-targets
+	$(RUST) cargo test --release --workspace
+	$(MAKE) --no-print-directory browser-test
+
+lint: setup
+	@$(RUST) .ci/lint
+
+browser-test: setup $(BROWSER)/node_modules/.package-lock.json $(DEMO)/node_modules/.package-lock.json
+	cd $(BROWSER) && node run.mjs $(BROWSER_TESTS)
+
+bench: setup ## measure CPU, memory and join times, beside the floor of this machine
+	$(RUST) cargo build --release --workspace --bins
+	target/release/viduct-bench $(BENCH_FLAGS)
+
+# npm writes this file last, so it is newer than the lock file exactly when the install is complete.
+%/node_modules/.package-lock.json: %/package-lock.json | setup
+	cd $* && $(NPM_CI)
+	@touch $@
+
+clean: ## remove everything that was built or installed here
+	rm -rf target $(DEMO)/node_modules $(BROWSER)/node_modules

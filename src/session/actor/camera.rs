@@ -1,0 +1,140 @@
+//! Cameras: they join and publish at once, and play while they are wanted (rest.md §6, signaling.md §10).
+
+use super::Actor;
+use crate::ids::ConnectionId;
+use crate::jobs;
+use crate::session::below::{Tracks, Use};
+use crate::session::camera::{Camera, Health, Step};
+use crate::session::command::Answer;
+use crate::session::connection::{Active, Connection, State};
+use crate::session::error::Denied;
+use crate::session::lifecycle::Timer;
+use crate::session::notice::Notice;
+use crate::session::properties::CameraProperties;
+use crate::session::snapshot::{ConnectionKind, ConnectionSnapshot};
+use crate::session::stream::{self, Publishing, Source, Stream};
+use crate::wire::control::Spec;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How soon a camera that could not be started is tried again. What fails later, its supervisor retries.
+const START_AGAIN: Duration = Duration::from_secs(1);
+
+impl Actor {
+    /// A camera joins. Whether it can be reached shows later and is no error.
+    pub(super) fn on_add_camera(&mut self, properties: CameraProperties, answer: Answer<Arc<ConnectionSnapshot>>) {
+        let result = self.add_camera(Arc::new(properties));
+        self.answer(answer, result);
+    }
+
+    fn add_camera(&mut self, properties: Arc<CameraProperties>) -> Result<Arc<ConnectionSnapshot>, Denied> {
+        let (scheme, place) = scheme_and_place(&properties.camera.url);
+        let id = self.fresh_id(|| ConnectionId::random_camera(scheme, place));
+        let tracks = self.below.add_tracks(true, true)?;
+        let now = self.clock.unix_ms();
+        let info = stream::of_camera(&id, now);
+        let active = Active::new(now, address(place), "IPCAM".into(), None);
+        let (kind, server_data) = (ConnectionKind::Camera(properties.clone()), properties.data.clone());
+        self.roster.insert(Connection { id: id.clone(), created_at: now, kind, server_data, state: State::Pending });
+        self.enter(&id, active);
+        let source = Source::Camera(Camera::new(properties));
+        if let Some(active) = self.roster.get_mut(&id).and_then(|connection| connection.active_mut()) {
+            active.publishing = Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source }));
+        }
+        self.tell_others(&id, Notice::ParticipantPublished { connection: id.clone(), stream: info });
+        self.review_camera(&id);
+        self.roster.snapshot(&id).ok_or_else(|| self.unknown(&id))
+    }
+
+    /// The number of those who watch `publisher` may have changed; if it is a camera, it starts or comes to rest.
+    pub(super) fn review_camera(&mut self, publisher: &ConnectionId) {
+        self.step_camera(publisher, Camera::review);
+    }
+
+    /// The time of a camera is over.
+    pub(super) fn on_camera_timer(&mut self, publisher: &ConnectionId) {
+        self.step_camera(publisher, Camera::timeout);
+    }
+
+    fn step_camera(&mut self, id: &ConnectionId, decide: impl Fn(&mut Camera, usize) -> Step) {
+        let viewers = self.below.watching(id).iter().filter(|(peer, _)| !self.holds.contains(*peer)).count();
+        let Some((camera, tracks)) = self.roster.get_mut(id).and_then(camera_mut) else { return };
+        let timer = Timer::Camera(id.clone());
+        match decide(camera, viewers) {
+            Step::Nothing => {}
+            Step::Start => match self.below.start_camera(id, Spec::Camera(camera.properties.camera.clone()), tracks) {
+                Some(job) => camera.started(job),
+                None => self.timers.set(timer, self.clock.now() + START_AGAIN),
+            },
+            Step::Linger => self.timers.set(timer, self.clock.now() + self.settings.camera_linger),
+            Step::Resume => self.timers.clear(&timer),
+            Step::Stop(job) => self.below.stop_job(job),
+        }
+    }
+
+    /// What a supervisor said about a camera's job; it has logged it already.
+    pub(super) fn on_job(&mut self, event: jobs::Event) {
+        let (job, health) = match event {
+            jobs::Event::Ready { job } => (job, Health::Up),
+            jobs::Event::Down { job, failure, .. } => (job, Health::Down(failure.kind)),
+        };
+        let Some(id) = self.below.camera_of(job).cloned() else { return };
+        if let Some((camera, _)) = self.roster.get_mut(&id).and_then(camera_mut)
+            && camera.report(health)
+        {
+            tracing::debug!(camera = %id, ?health, "the state of a camera changed");
+        }
+    }
+
+    /// Does a peer that was just removed or answered carry a stream? Then its publisher is reviewed.
+    pub(super) fn review_publisher_of(&mut self, what: &Use) {
+        if let Some(publisher) = what.watches() {
+            self.review_camera(publisher);
+        }
+    }
+}
+
+fn camera_mut(connection: &mut Connection) -> Option<(&mut Camera, Tracks)> {
+    let stream = connection.active_mut()?.publishing.live_mut()?;
+    match &mut stream.source {
+        Source::Camera(camera) => Some((camera, stream.tracks)),
+        Source::Client(_) => None,
+    }
+}
+
+/// Scheme, and host, port and path, of a camera's URL.
+fn scheme_and_place(url: &str) -> (&str, &str) {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    (scheme, rest.split(['?', '#']).next().unwrap_or(rest))
+}
+
+/// The host of `place`, when it is an address.
+fn address(place: &str) -> Option<IpAddr> {
+    let authority = place.split('/').next()?;
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    host.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_camera_url() {
+        for (url, scheme, place, ip) in [
+            ("rtsp://10.0.0.7:554/live?x=1#y", "rtsp", "10.0.0.7:554/live", Some("10.0.0.7")),
+            ("rtsps://[fe80::1]:322/a/b", "rtsps", "[fe80::1]:322/a/b", Some("fe80::1")),
+            ("rtsp://cam.local", "rtsp", "cam.local", None),
+            ("file:///tmp/x.mp4", "file", "/tmp/x.mp4", None),
+            ("", "", "", None),
+            ("rtsp://[", "rtsp", "[", None),
+        ] {
+            assert_eq!(scheme_and_place(url), (scheme, place));
+            assert_eq!(address(place), ip.map(|ip| ip.parse().unwrap()), "{url}");
+        }
+    }
+}

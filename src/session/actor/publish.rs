@@ -1,0 +1,101 @@
+//! publishVideo and its end (signaling.md §6.2, §6.3).
+
+use super::Actor;
+use crate::ids::ConnectionId;
+use crate::session::below::{Offer, Use};
+use crate::session::command::PublishCall;
+use crate::session::error::Denied;
+use crate::session::holds::{Asker, Hold};
+use crate::session::lifecycle::Timer;
+use crate::session::notice::{EndReason, Notice};
+use crate::session::role::Role;
+use crate::session::snapshot::ConnectionKind;
+use crate::session::stream::{self, Publishing, Source, Stream};
+
+impl Actor {
+    /// Hands the offer to the engine and puts the caller on hold.
+    pub(super) fn on_publish(&mut self, asker: &Asker, call: PublishCall) -> Result<(), Denied> {
+        let id = &asker.connection;
+        let connection = self.roster.get(id).ok_or_else(|| self.unknown(id))?;
+        if !connection.role().is_some_and(Role::may_publish) {
+            return Err(Denied::MayNotPublish);
+        }
+        if connection.active().is_none_or(|active| active.publishing != Publishing::No) {
+            return Err(Denied::AlreadyPublishing { connection: id.clone(), session: self.id.clone() });
+        }
+        let video_codecs = stream::publish_codecs(&self.properties);
+        if call.has_video && video_codecs.is_empty() {
+            return Err(Denied::NoCodec(format!("the video codec forced by session {} cannot be published here", self.id)));
+        }
+        if !call.has_audio && !call.has_video {
+            return Err(no_answer(id));
+        }
+        let max_video_kbps = self.max_video_kbps(&connection.kind);
+        let info = stream::of_client(id, &call);
+        let tracks = self.below.add_tracks(call.has_audio, call.has_video)?;
+        let offer = Offer { sdp: call.offer, video_codecs, max_video_kbps, loopback: call.loopback };
+        let peer = self.below.publish(id, tracks, offer).inspect_err(|_| self.below.remove_tracks(tracks))?;
+        if let Some(active) = self.roster.get_mut(id).and_then(|c| c.active_mut()) {
+            let source = Source::Client(Some(peer));
+            active.publishing = Publishing::Offered(Box::new(Stream { info, tracks, source }));
+        }
+        self.hold(peer, Hold::Publish(asker.clone()));
+        Ok(())
+    }
+
+    /// Upper bound of a publisher's video in kbit/s: its own if it has one, else that of the box. Nothing or less is no bound.
+    fn max_video_kbps(&self, kind: &ConnectionKind) -> Option<u32> {
+        let own = match kind {
+            ConnectionKind::Webrtc { kurento_options: Some(options), .. } => options.video_max_recv_bandwidth,
+            _ => None,
+        };
+        let kbps = own.unwrap_or(i64::from(self.settings.max_recv_kbps));
+        (kbps > 0).then(|| u32::try_from(kbps).unwrap_or(u32::MAX))
+    }
+
+    /// unpublishVideo
+    pub(super) fn on_unpublish(&mut self, id: &ConnectionId) -> Result<(), Denied> {
+        let not_publishing = || Denied::NotPublishing(id.clone());
+        self.roster.get(id).and_then(|connection| connection.live()).ok_or_else(not_publishing)?;
+        let active = self.roster.get_mut(id).and_then(|connection| connection.active_mut());
+        let stream = active.and_then(|active| active.publishing.end()).ok_or_else(not_publishing)?;
+        self.tell_others(id, Notice::ParticipantUnpublished { connection: id.clone(), reason: EndReason::Unpublish });
+        self.end_stream(id, stream);
+        Ok(())
+    }
+
+    /// Everything behind a stream that its publisher gave up ends: those who receive it, its transport or job, its tracks.
+    pub(super) fn end_stream(&mut self, publisher: &ConnectionId, stream: Stream) {
+        let mut leaving = Vec::new();
+        for (peer, what) in self.below.watching(publisher) {
+            if self.holds.contains(peer) {
+                let denied = Denied::NotStreaming { connection: publisher.clone(), session: self.id.clone() };
+                self.give_up(peer, denied);
+                continue;
+            }
+            self.below.remove_peer(peer);
+            match what {
+                Use::Subscription { by, .. } => self.drop_subscription(&by, publisher),
+                Use::Viewer { viewer, .. } => leaving.extend(self.viewers.remove(&viewer).and_then(|viewer| viewer.connection)),
+                Use::Publication { .. } => {}
+            }
+        }
+        match &stream.source {
+            Source::Client(peer) => peer.iter().for_each(|peer| self.below.remove_peer(*peer)),
+            Source::Camera(camera) => {
+                camera.job().iter().for_each(|job| self.below.stop_job(*job));
+                self.timers.clear(&Timer::Camera(publisher.clone()));
+            }
+        }
+        self.below.remove_tracks(stream.tracks);
+        // a WHEP viewer came for this stream alone
+        for connection in leaving {
+            self.depart(&connection, EndReason::Disconnect, None);
+        }
+    }
+}
+
+/// The original's text for an offer that no answer can be made for (signaling.md §5.4).
+pub(super) fn no_answer(connection: &ConnectionId) -> Denied {
+    Denied::BadOffer(format!("Error generating SDP response for publishing user {connection}"))
+}

@@ -1,0 +1,41 @@
+//! What clients tell each other: signals, and changes of their streams (signaling.md §6.10, §6.11, §7.6, §7.8).
+
+use super::Actor;
+use crate::ids::ConnectionId;
+use crate::session::command::StreamChange;
+use crate::session::error::Denied;
+use crate::session::notice::Notice;
+use crate::session::stream;
+use std::collections::BTreeSet;
+
+impl Actor {
+    /// sendMessage: to the named ones, or to everybody, the sender included. One unknown target, and nobody gets it.
+    pub(super) fn on_signal(
+        &mut self,
+        from: &ConnectionId,
+        to: &[ConnectionId],
+        kind: Option<String>,
+        data: Option<String>,
+    ) -> Result<(), Denied> {
+        let members: BTreeSet<_> = self.roster.active().map(|connection| connection.id.clone()).collect();
+        let targets: BTreeSet<_> = if to.is_empty() { members } else { to.iter().cloned().collect() };
+        if !targets.iter().all(|id| self.roster.get(id).is_some_and(|connection| connection.active().is_some())) {
+            return Err(Denied::UnknownTarget(self.id.clone()));
+        }
+        for target in targets {
+            self.tell(&target, Notice::Signal { from: Some(from.clone()), kind: kind.clone(), data: data.clone() });
+        }
+        Ok(())
+    }
+
+    /// streamPropertyChanged: kept for those who join later, told to all others.
+    pub(super) fn on_change(&mut self, id: &ConnectionId, change: StreamChange, reason: String) -> Result<(), Denied> {
+        let active = self.roster.get_mut(id).and_then(|connection| connection.active_mut());
+        let live = active.and_then(|active| active.publishing.live_mut());
+        let info = &mut live.ok_or_else(|| Denied::NotPublishing(id.clone()))?.info;
+        let stream = info.stream.clone();
+        let (property, value) = stream::apply(info, change);
+        self.tell_others(id, Notice::StreamPropertyChanged { connection: id.clone(), stream, property, value, reason });
+        Ok(())
+    }
+}

@@ -1,0 +1,427 @@
+//! Stories of sessions in simulated time: real registry and actors, and in the place of engine and supervisor a house that plays
+//! them by hand. Nothing waits for wall time; [`House::pump`] lets everybody run until nobody has anything to do.
+//!
+//! `clients` tells of those who come and go, `media` of streams, `cameras` of cameras, `whep` of WHEP viewers, `bounds` of full
+//! queues and of panics; `random` plays any story at all and checks what always holds.
+
+mod bounds;
+mod cameras;
+mod clients;
+mod media;
+mod random;
+mod whep;
+
+use super::command::{Call, Command, Join, PublishCall, RequestId, SocketId};
+use super::error::Denied;
+use super::notice::{EndReason, Joined, Notice, Reply};
+use super::outbox::{Outbox, Outgoing};
+use super::properties::{
+    CameraProperties, ForcedCodec, MediaMode, RecordingMode, RecordingProperties, SessionProperties, WebrtcProperties,
+};
+use super::registry::{Registry, SessionHandle, Settings};
+use super::role::Role;
+use super::snapshot::{ConnectionKind, ConnectionSnapshot};
+use crate::clock::Clock;
+use crate::engine::api::Refusal;
+use crate::ids::{ConnectionId, JobId, PeerId, StreamId, TrackId};
+use crate::rtp::Kind;
+use crate::wire::camera::CameraSpec;
+use crate::wire::control::{AUDIO_SLOT, VIDEO_SLOT};
+use crate::{engine, jobs};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Wall time at which stories begin.
+const START_MS: u64 = 1_600_000_000_000;
+
+/// How the played engine takes offers.
+#[derive(Clone, Debug)]
+enum Manner {
+    Answer,
+    Refuse(Refusal),
+    /// It keeps them in [`House::offers`].
+    Wait,
+}
+
+/// A registry, and its floors below played by hand.
+struct House {
+    registry: Registry,
+    manner: Manner,
+    /// Offers the engine has not answered.
+    offers: VecDeque<PeerId>,
+    engine: engine::Handle,
+    engine_commands: std::sync::mpsc::Receiver<engine::Command>,
+    engine_events: mpsc::Sender<engine::Event>,
+    jobs_commands: mpsc::Receiver<jobs::Command>,
+    jobs_events: mpsc::Sender<jobs::Event>,
+    sockets: u64,
+    tracks: BTreeMap<TrackId, Kind>,
+    peers: BTreeSet<PeerId>,
+    feeds: BTreeSet<JobId>,
+    jobs: BTreeSet<JobId>,
+    /// Everything that ever was: ids are not used twice.
+    ever: BTreeSet<String>,
+    candidates: Vec<(PeerId, String)>,
+    published: Vec<engine::api::Publish>,
+    subscribed: Vec<engine::api::Subscribe>,
+}
+
+impl House {
+    fn new() -> House {
+        let settings = Settings { grace: Duration::from_secs(10), camera_linger: Duration::from_secs(5), max_recv_kbps: 1000 };
+        let (engine, engine_commands, _wake) = engine::Handle::channel().unwrap();
+        let (jobs, jobs_commands) = jobs::Handle::channel();
+        let registry = Registry::new(settings, engine.clone(), jobs, Clock::simulated(START_MS));
+        let (engine_events, engine_heard) = mpsc::channel(16);
+        let (jobs_events, jobs_heard) = mpsc::channel(16);
+        let router = registry.clone();
+        tokio::spawn(async move { router.route(engine_heard, jobs_heard).await });
+        House {
+            registry,
+            manner: Manner::Answer,
+            offers: VecDeque::new(),
+            engine,
+            engine_commands,
+            engine_events,
+            jobs_commands,
+            jobs_events,
+            sockets: 0,
+            tracks: BTreeMap::new(),
+            peers: BTreeSet::new(),
+            feeds: BTreeSet::new(),
+            jobs: BTreeSet::new(),
+            ever: BTreeSet::new(),
+            candidates: Vec::new(),
+            published: Vec::new(),
+            subscribed: Vec::new(),
+        }
+    }
+
+    fn session(&self) -> SessionHandle {
+        self.registry.create(properties()).unwrap()
+    }
+
+    /// Lets everybody run until nobody has anything to do.
+    async fn pump(&mut self) {
+        let mut quiet = 0;
+        while quiet < 10 {
+            tokio::task::yield_now().await;
+            quiet += 1;
+            while let Ok(command) = self.engine_commands.try_recv() {
+                self.on_engine(command).await;
+                quiet = 0;
+            }
+            while let Ok(command) = self.jobs_commands.try_recv() {
+                match command {
+                    jobs::Command::Start { job, .. } => assert!(self.jobs.insert(job) && self.feeds.contains(&job)),
+                    jobs::Command::Stop { job } => assert!(self.jobs.remove(&job)),
+                }
+                quiet = 0;
+            }
+        }
+    }
+
+    /// Time passes.
+    async fn pass(&mut self, ms: u64) {
+        self.pump().await;
+        tokio::time::advance(Duration::from_millis(ms)).await;
+        self.pump().await;
+    }
+
+    fn fresh(&mut self, id: impl std::fmt::Debug) {
+        assert!(self.ever.insert(format!("{id:?}")), "{id:?} was used before");
+    }
+
+    async fn on_engine(&mut self, command: engine::Command) {
+        match command {
+            engine::Command::AddTrack { track, kind } => {
+                self.fresh(track);
+                self.tracks.insert(track, kind);
+            }
+            engine::Command::RemoveTrack { track } => assert!(self.tracks.remove(&track).is_some()),
+            engine::Command::Publish(publish) => {
+                self.check_tracks(publish.audio, publish.video);
+                let peer = publish.peer;
+                self.published.push(publish);
+                self.on_offer(peer).await;
+            }
+            engine::Command::Subscribe(subscribe) => {
+                self.check_tracks(subscribe.audio, subscribe.video);
+                let peer = subscribe.peer;
+                self.subscribed.push(subscribe);
+                self.on_offer(peer).await;
+            }
+            engine::Command::Candidate { peer, candidate } => self.candidates.push((peer, candidate)),
+            engine::Command::RemovePeer { peer } => {
+                assert!(self.peers.remove(&peer), "{peer:?} does not exist");
+                self.offers.retain(|offer| *offer != peer);
+            }
+            engine::Command::AttachFeed { job, slots, .. } => {
+                self.fresh(job);
+                for (slot, track) in slots {
+                    let kind = if slot == VIDEO_SLOT { Kind::Video } else { Kind::Audio };
+                    assert!(slot == VIDEO_SLOT || slot == AUDIO_SLOT);
+                    assert_eq!(self.tracks.get(&track), Some(&kind));
+                }
+                self.feeds.insert(job);
+            }
+            engine::Command::DetachFeed { job } => assert!(self.feeds.remove(&job)),
+            engine::Command::Stats { .. } => unreachable!("sessions do not ask for statistics"),
+        }
+    }
+
+    fn check_tracks(&self, audio: Option<TrackId>, video: Option<TrackId>) {
+        assert!(audio.is_none_or(|track| self.tracks.get(&track) == Some(&Kind::Audio)));
+        assert!(video.is_none_or(|track| self.tracks.get(&track) == Some(&Kind::Video)));
+    }
+
+    async fn on_offer(&mut self, peer: PeerId) {
+        self.fresh(peer);
+        self.peers.insert(peer);
+        self.offers.push_back(peer);
+        match self.manner.clone() {
+            Manner::Answer => self.answer_offer().await,
+            Manner::Refuse(refusal) => self.refuse_offer(refusal).await,
+            Manner::Wait => {}
+        }
+    }
+
+    /// The engine answers the oldest offer.
+    async fn answer_offer(&mut self) {
+        if let Some(peer) = self.offers.pop_front() {
+            self.say(engine::Event::Answered { peer, sdp: format!("answer for {peer:?}") }).await;
+        }
+    }
+
+    /// The engine refuses the oldest offer.
+    async fn refuse_offer(&mut self, refusal: Refusal) {
+        if let Some(peer) = self.offers.pop_front() {
+            self.peers.remove(&peer);
+            self.say(engine::Event::Refused { peer, refusal }).await;
+        }
+    }
+
+    /// A transport ends.
+    async fn close_peer(&mut self, peer: PeerId, cause: engine::api::Closed) {
+        assert!(self.peers.remove(&peer));
+        self.offers.retain(|offer| *offer != peer);
+        self.say(engine::Event::Closed { peer, cause }).await;
+    }
+
+    async fn say(&mut self, event: engine::Event) {
+        self.engine_events.send(event).await.unwrap();
+    }
+
+    /// Is nothing left on the floors below?
+    fn is_empty_below(&self) -> bool {
+        self.tracks.is_empty() && self.peers.is_empty() && self.feeds.is_empty() && self.jobs.is_empty()
+    }
+
+    async fn token(&mut self, session: &SessionHandle, role: Role) -> Arc<ConnectionSnapshot> {
+        let properties = WebrtcProperties { role, ..WebrtcProperties::default() };
+        session.ask(|answer| Command::AddWebrtc { properties, answer }).await.unwrap()
+    }
+
+    async fn camera(&mut self, session: &SessionHandle, only_play_with_subscribers: bool) -> Arc<ConnectionSnapshot> {
+        let properties = camera(only_play_with_subscribers);
+        let camera = session.ask(|answer| Command::AddCamera { properties, answer }).await.unwrap();
+        self.pump().await;
+        camera
+    }
+
+    fn new_socket(&mut self) -> SocketId {
+        self.sockets += 1;
+        SocketId(self.sockets)
+    }
+
+    /// Somebody tries to join with that token.
+    async fn try_join(&mut self, session: &SessionHandle, token: &str, by_secret: bool) -> Result<Client, Denied> {
+        let (outbox, received) = Outbox::channel();
+        let (socket, request) = (self.new_socket(), RequestId(1));
+        let join = Join {
+            token: token.into(),
+            by_secret,
+            metadata: format!("data-{}", socket.0),
+            platform: "Test".into(),
+            ip: [192, 0, 2, 1].into(),
+            socket,
+            outbox,
+            request,
+        };
+        session.send(Command::Join(Box::new(join))).await?;
+        self.pump().await;
+        Client::new(session.clone(), socket, received)
+    }
+
+    /// Somebody joins with a new token.
+    async fn join(&mut self, session: &SessionHandle, role: Role) -> Client {
+        let connection = self.token(session, role).await;
+        self.try_join(session, token_of(&connection), false).await.unwrap()
+    }
+
+    /// Somebody joins and publishes.
+    async fn publisher(&mut self, session: &SessionHandle) -> (Client, StreamId) {
+        let mut client = self.join(session, Role::Publisher).await;
+        match client.call(self, Call::Publish(publish_call())).await {
+            Ok(Reply::Published { stream, .. }) => (client, stream),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A joined client as its door sees it.
+struct Client {
+    session: SessionHandle,
+    joined: Joined,
+    socket: SocketId,
+    received: mpsc::Receiver<Outgoing>,
+    requests: i64,
+    replies: Vec<(RequestId, Result<Reply, Denied>)>,
+    notices: Vec<Notice>,
+}
+
+impl Client {
+    /// The first message must be the reply to the join.
+    fn new(session: SessionHandle, socket: SocketId, mut received: mpsc::Receiver<Outgoing>) -> Result<Client, Denied> {
+        let Outgoing::Reply { request: RequestId(1), result } = received.try_recv().expect("a join is answered") else {
+            panic!("something overtook the join reply");
+        };
+        let Reply::Joined(joined) = result? else { panic!("no join reply") };
+        let (replies, notices) = (Vec::new(), Vec::new());
+        Ok(Client { session, joined: *joined, socket, received, requests: 1, replies, notices })
+    }
+
+    fn id(&self) -> ConnectionId {
+        self.joined.connection.clone()
+    }
+
+    /// Sends a request.
+    async fn start(&mut self, call: Call) -> RequestId {
+        self.requests += 1;
+        let request = RequestId(self.requests);
+        // an error means that the session has ended; then there is no reply either
+        let _ = self.session.send(Command::Call { connection: self.id(), socket: self.socket, request, call }).await;
+        request
+    }
+
+    /// Sends a request and returns its reply.
+    async fn call(&mut self, house: &mut House, call: Call) -> Result<Reply, Denied> {
+        let request = self.start(call).await;
+        house.pump().await;
+        self.reply_to(request).expect("the request was answered")
+    }
+
+    /// The reply to a request, if it has come.
+    fn reply_to(&mut self, request: RequestId) -> Option<Result<Reply, Denied>> {
+        self.read();
+        let mut found: Vec<_> = self.replies.iter().filter(|(to, _)| *to == request).map(|(_, result)| result.clone()).collect();
+        assert!(found.len() <= 1, "{request:?} was answered twice");
+        found.pop()
+    }
+
+    /// The notices since this was last called.
+    fn notices(&mut self) -> Vec<Notice> {
+        self.read();
+        std::mem::take(&mut self.notices)
+    }
+
+    fn read(&mut self) {
+        while let Ok(message) = self.received.try_recv() {
+            match message {
+                Outgoing::Reply { request, result } => self.replies.push((request, result)),
+                Outgoing::Notice(notice) => self.notices.push(notice),
+            }
+        }
+    }
+
+    /// Has the session dropped its outbox?
+    fn is_closed(&mut self) -> bool {
+        self.read();
+        self.received.is_closed()
+    }
+
+    /// The socket closes.
+    async fn detach(&mut self, house: &mut House) {
+        let (connection, socket) = (self.id(), self.socket);
+        let _ = self.session.send(Command::Detached { connection, socket }).await;
+        house.pump().await;
+    }
+
+    /// The client comes back on a new socket; the reply must be the first thing it hears there.
+    async fn rejoin(&mut self, house: &mut House) -> Result<Reply, Denied> {
+        let (outbox, received) = Outbox::channel();
+        (self.socket, self.received) = (house.new_socket(), received);
+        self.requests += 1;
+        let (rpc, socket, request) = (self.joined.rpc.clone(), self.socket, RequestId(self.requests));
+        let session = house.registry.find_by_rpc(&rpc).ok_or(Denied::UnknownClient)?;
+        session.send(Command::Rejoin { rpc, socket, outbox, request }).await?;
+        house.pump().await;
+        match self.received.try_recv() {
+            Ok(Outgoing::Reply { request: to, result }) if to == request => result,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn properties() -> SessionProperties {
+    SessionProperties {
+        media_mode: MediaMode::Routed,
+        recording_mode: RecordingMode::Manual,
+        default_recording: RecordingProperties::default(),
+        custom_session_id: None,
+        forced_video_codec: ForcedCodec::None,
+        allow_transcoding: false,
+    }
+}
+
+fn camera(only_play_with_subscribers: bool) -> CameraProperties {
+    let (user, password) = ("admin".into(), "hidden".into());
+    let url = "rtsp://192.0.2.9:554/live?stream=1".into();
+    CameraProperties {
+        rtsp_uri: "rtsp://admin:hidden@192.0.2.9:554/live?stream=1".into(),
+        camera: CameraSpec { url, user, password, latency_ms: 2000, allow_loopback: false },
+        data: "gate".into(),
+        adaptative_bitrate: true,
+        only_play_with_subscribers,
+        network_cache: 2000,
+    }
+}
+
+fn publish_call() -> PublishCall {
+    PublishCall {
+        offer: "an offer".into(),
+        loopback: false,
+        has_audio: true,
+        has_video: true,
+        audio_active: true,
+        video_active: true,
+        type_of_video: "CAMERA".into(),
+        frame_rate: Some(30),
+        video_dimensions: Some(r#"{"width":640,"height":480}"#.into()),
+    }
+}
+
+fn subscribe(stream: &StreamId) -> Call {
+    Call::Subscribe { stream: stream.clone(), offer: "an offer".into() }
+}
+
+fn token_of(connection: &ConnectionSnapshot) -> &str {
+    match &connection.kind {
+        ConnectionKind::Webrtc { token, .. } => token,
+        ConnectionKind::Camera(_) => panic!("a camera has no token"),
+    }
+}
+
+fn stream_of(connection: &ConnectionSnapshot) -> StreamId {
+    connection.active.as_ref().unwrap().publisher.as_ref().unwrap().stream.clone()
+}
+
+fn left(connection: &ConnectionId, reason: EndReason) -> Notice {
+    Notice::ParticipantLeft { connection: connection.clone(), reason }
+}
+
+fn evicted(connection: &ConnectionId, reason: EndReason) -> Notice {
+    Notice::ParticipantEvicted { connection: connection.clone(), reason }
+}

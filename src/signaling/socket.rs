@@ -1,0 +1,147 @@
+//! One task per WebSocket: reads text, writes what the client must hear in order, and ends (signaling.md §4).
+//!
+//! A socket ends when its client closes it, when pings stay away, when the client does not read, when it sends what is not
+//! JSON-RPC, when its session drops it, or when the server stops. Whatever the cause, a session hears of it exactly once.
+
+use super::Door;
+use super::client::{Client, Told, Turn};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Interval of pings when the first one names none.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Shortest interval a client may name; with a shorter one the watchdog would bite at the first hiccup.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest interval a client may name: a socket nobody uses must end some day.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(600);
+/// Pings that may stay away.
+const PINGS_MISSED: u32 = 3;
+/// A message that the client does not take within this span ends the socket.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// A client that left closes its socket itself; after this span the server does.
+const LINGER: Duration = Duration::from_secs(10);
+/// How long a close waits for the client's own.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Why a socket ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// The client closed it, or the network did.
+    ByClient,
+    /// The client takes nothing any more.
+    NotReading,
+    /// We close it: code and reason of the close frame.
+    Ours(u16, &'static str),
+}
+
+/// Serves one socket until it ends. `stop` becomes true when the server stops; holding it tells the door that this task lives.
+pub async fn serve(mut socket: WebSocket, door: Arc<Door>, ip: IpAddr, mut stop: watch::Receiver<bool>) {
+    let mut client = Client::new(door.clone(), ip);
+    let end = converse(&mut socket, &mut client, &door, &mut stop).await;
+    tracing::debug!(%ip, ?end, "signaling socket ends");
+    client.gone().await;
+    if let End::Ours(code, reason) = end {
+        farewell(socket, code, reason).await;
+    }
+}
+
+async fn converse(socket: &mut WebSocket, client: &mut Client, door: &Door, stop: &mut watch::Receiver<bool>) -> End {
+    let mut watchdog = Watchdog::new(door.clock.now());
+    let mut leave_by: Option<Instant> = None;
+    loop {
+        let deadline = leave_by.map_or(watchdog.deadline(), |at| at.min(watchdog.deadline()));
+        let done = tokio::select! {
+            message = socket.recv(), if client.may_ask() => match message {
+                Some(Ok(Message::Text(text))) => heard(socket, client, &mut watchdog, door, text.as_str()).await,
+                Some(Ok(Message::Binary(_))) => Err(End::Ours(close_code::UNSUPPORTED, "text messages only")),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::ByClient),
+            },
+            told = client.told() => match told {
+                Told::Message(text) => say(socket, text).await,
+                Told::Left => {
+                    leave_by = Some(door.clock.now() + LINGER);
+                    Ok(())
+                }
+                Told::Dropped => Err(End::Ours(close_code::AGAIN, "Disconnected by the server")),
+            },
+            () = door.clock.sleep_until(deadline) => Err(match leave_by {
+                Some(at) if at == deadline => End::Ours(close_code::NORMAL, "The participant has left"),
+                _ => End::Ours(close_code::NORMAL, "Close for not receive ping from client"),
+            }),
+            () = stopped(stop) => Err(End::Ours(close_code::AWAY, "Server stops")),
+        };
+        if let Err(end) = done {
+            return end;
+        }
+    }
+}
+
+/// Returns when the server stops.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // an error means that the door is gone, which is the same
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn heard(socket: &mut WebSocket, client: &mut Client, watchdog: &mut Watchdog, door: &Door, text: &str) -> Result<(), End> {
+    match client.heard(text).await {
+        Turn::Quiet => Ok(()),
+        Turn::Say(text) => say(socket, text).await,
+        Turn::Pong { reply, interval } => {
+            watchdog.feed(door.clock.now(), interval);
+            say(socket, reply).await
+        }
+        Turn::Bye(text) => {
+            say(socket, text).await?;
+            Err(End::Ours(close_code::NORMAL, "bye"))
+        }
+        Turn::Broken => Err(End::Ours(close_code::INVALID, "Not a JSON-RPC 2.0 message")),
+    }
+}
+
+async fn say(socket: &mut WebSocket, text: String) -> Result<(), End> {
+    match tokio::time::timeout(WRITE_DEADLINE, socket.send(Message::Text(text.into()))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(End::ByClient),
+        Err(_) => Err(End::NotReading),
+    }
+}
+
+/// Sends the close frame and reads on until the client closes too: a connection that is shut with unread data is reset, and the
+/// client never sees why.
+async fn farewell(mut socket: WebSocket, code: u16, reason: &'static str) {
+    let goodbye = async {
+        let frame = CloseFrame { code, reason: reason.into() };
+        if socket.send(Message::Close(Some(frame))).await.is_ok() {
+            while let Some(Ok(_)) = socket.recv().await {}
+        }
+    };
+    // a client that does not close is left as it is
+    let _ = tokio::time::timeout(CLOSE_DEADLINE, goodbye).await;
+}
+
+/// Pings must come; the first one of a socket says how often.
+#[derive(Debug)]
+struct Watchdog {
+    /// Known from the first ping on.
+    interval: Option<Duration>,
+    last: Instant,
+}
+
+impl Watchdog {
+    fn new(now: Instant) -> Watchdog {
+        Watchdog { interval: None, last: now }
+    }
+
+    fn feed(&mut self, now: Instant, interval: Option<Duration>) {
+        self.last = now;
+        self.interval.get_or_insert(interval.unwrap_or(PING_INTERVAL).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL));
+    }
+
+    fn deadline(&self) -> Instant {
+        self.last + self.interval.unwrap_or(PING_INTERVAL) * PINGS_MISSED
+    }
+}

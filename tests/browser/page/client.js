@@ -1,0 +1,116 @@
+// What a test makes a browser do, and what it can ask: a thin layer over the application interface of openvidu-browser.
+// Everything that happens is kept in `client.events`; nothing is judged here.
+window.client = (() => {
+  const streams = new Map();
+  const subscribers = new Map();
+  const firstFrames = new Map();
+  const events = [];
+  let openvidu;
+  let session;
+  let publisher;
+
+  function note(type, details) {
+    events.push({ type, ...details });
+    document.getElementById('log').textContent += `${type} ${JSON.stringify(details)}\n`;
+  }
+
+  function listen(automatic) {
+    session.on('connectionCreated', ({ connection }) => note('connectionCreated', { connection: connection.connectionId, data: connection.data }));
+    session.on('connectionDestroyed', ({ connection, reason }) => note('connectionDestroyed', { connection: connection.connectionId, reason }));
+    session.on('streamCreated', ({ stream }) => {
+      streams.set(stream.streamId, stream);
+      note('streamCreated', { stream: stream.streamId, video: stream.hasVideo, audio: stream.hasAudio, kind: stream.typeOfVideo });
+      if (automatic) subscribe(stream);
+    });
+    session.on('streamDestroyed', ({ stream, reason }) => note('streamDestroyed', { stream: stream.streamId, reason }));
+    session.on('streamPropertyChanged', ({ stream, changedProperty, newValue, reason }) =>
+      note('streamPropertyChanged', { stream: stream.streamId, property: changedProperty, value: newValue, reason }));
+    session.on('signal', ({ type, data, from }) => note('signal', { signal: type, data, from: from ? from.connectionId : null }));
+    session.on('sessionDisconnected', ({ reason }) => note('sessionDisconnected', { reason }));
+    session.on('reconnecting', () => note('reconnecting', {}));
+    session.on('exception', ({ name, message }) => note('exception', { name, message }));
+  }
+
+  function subscribe(stream) {
+    const asked = performance.now();
+    const subscriber = session.subscribe(stream, 'videos');
+    subscribers.set(stream.streamId, subscriber);
+    subscriber.on('videoElementCreated', ({ element }) => {
+      element.requestVideoFrameCallback((now) => firstFrames.set(stream.streamId, now - asked));
+    });
+  }
+
+  function streamOf(id) {
+    if (publisher && publisher.stream.streamId === id) return publisher.stream;
+    return subscribers.get(id).stream;
+  }
+
+  function videoOf(id) {
+    const manager = publisher && publisher.stream.streamId === id ? publisher : subscribers.get(id);
+    return manager.videos[0].video;
+  }
+
+  return {
+    events,
+
+    async join(token, data, automatic = true) {
+      openvidu = new OpenVidu();
+      openvidu.enableProdMode();
+      session = openvidu.initSession();
+      listen(automatic);
+      await session.connect(token, data);
+      return session.connection.connectionId;
+    },
+
+    // `source`: nothing for the fake camera and microphone, or `{video, audio}` tracks of `lipsync`.
+    async publish({ loopback = false, source, ...properties } = {}) {
+      const wanted = { resolution: '320x240', frameRate: 15, mirror: false, ...properties };
+      if (source) Object.assign(wanted, { videoSource: window[source].video, audioSource: window[source].audio });
+      publisher = await openvidu.initPublisherAsync('videos', wanted);
+      publisher.on('streamDestroyed', ({ reason }) => note('ownStreamDestroyed', { reason }));
+      if (loopback) publisher.subscribeToRemote(true);
+      await session.publish(publisher);
+      return publisher.stream.streamId;
+    },
+
+    unpublish: () => session.unpublish(publisher),
+    unsubscribe: (id) => session.unsubscribe(subscribers.get(id)),
+    subscribe: (id) => subscribe(streams.get(id)),
+    leave: () => session.disconnect(),
+    signal: (data, type) => session.signal({ data, type, to: [] }),
+    muteVideo: (active) => publisher.publishVideo(active),
+    muteAudio: (active) => publisher.publishAudio(active),
+    firstFrame: (id) => firstFrames.get(id),
+
+    // The counters of one stream that arrives here; zero and null where nothing has arrived.
+    async arriving(id) {
+      const report = await streamOf(id).getRTCPeerConnection().getStats();
+      const all = [...report.values()];
+      const video = all.find((s) => s.type === 'inbound-rtp' && s.kind === 'video') ?? {};
+      const audio = all.find((s) => s.type === 'inbound-rtp' && s.kind === 'audio') ?? {};
+      return {
+        codec: report.get(video.codecId)?.mimeType ?? null,
+        frames: video.framesDecoded ?? 0,
+        keyFrames: video.keyFramesDecoded ?? 0,
+        width: video.frameWidth ?? null,
+        height: video.frameHeight ?? null,
+        lost: video.packetsLost ?? 0,
+        audioPackets: audio.packetsReceived ?? 0,
+        audioEnergy: audio.totalAudioEnergy ?? 0,
+      };
+    },
+
+    lipsync: (id, beats) => window.lipsync.measure(videoOf(id), beats),
+
+    // The picture in the <video> element, as the brightness of 48 × 27 points.
+    picture(id) {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 48, height: 27 });
+      const context = canvas.getContext('2d');
+      context.drawImage(videoOf(id), 0, 0, 48, 27);
+      const { data } = context.getImageData(0, 0, 48, 27);
+      const points = [];
+      for (let i = 0; i < data.length; i += 4) points.push(Math.round(0.3 * data[i] + 0.59 * data[i + 1] + 0.11 * data[i + 2]));
+      return points;
+    },
+  };
+})();

@@ -1,0 +1,233 @@
+//! A small HTTP client that checks what it gets: known headers only, JSON that is JSON, a body only where there is one.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use serde_json::Value;
+use std::io::{Error, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// Headers a response may carry; one that is not here is a surprise and fails the test.
+const KNOWN_HEADERS: &[&str] = &[
+    "accept-patch",
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "allow",
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "etag",
+    "link",
+    "location",
+    "retry-after",
+    "transfer-encoding",
+    "vary",
+    "www-authenticate",
+];
+/// How long one exchange may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A client of one server on this machine. Cheap to clone; every request is a connection of its own.
+#[derive(Clone, Debug)]
+pub struct Client {
+    port: u16,
+    tls: bool,
+    authorization: Option<String>,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Client {
+    /// A client of plain HTTP on `127.0.0.1:port`, without credentials.
+    pub fn new(port: u16) -> Client {
+        Client { port, tls: false, authorization: None }
+    }
+
+    /// A client of HTTPS on `127.0.0.1:port` that takes any certificate.
+    pub fn tls(port: u16) -> Client {
+        Client { tls: true, ..Client::new(port) }
+    }
+
+    /// The same with Basic credentials.
+    pub fn basic(self, user: &str, password: &str) -> Client {
+        let credentials = STANDARD.encode(format!("{user}:{password}"));
+        Client { authorization: Some(format!("Basic {credentials}")), ..self }
+    }
+
+    /// The same with a Bearer token.
+    pub fn bearer(self, token: &str) -> Client {
+        Client { authorization: Some(format!("Bearer {token}")), ..self }
+    }
+
+    /// The same without credentials.
+    pub fn anonymous(self) -> Client {
+        Client { authorization: None, ..self }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Response {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// GET that may fail because nobody listens yet.
+    pub async fn try_get(&self, path: &str) -> Result<Response, Error> {
+        self.exchange(Method::GET, path, None).await
+    }
+
+    /// POST of a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Response {
+        self.post_as(path, "application/json", body.to_string()).await
+    }
+
+    /// POST of any body.
+    pub async fn post_as(&self, path: &str, kind: &str, body: impl Into<String>) -> Response {
+        self.call(Method::POST, path, Some((kind, body.into()))).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Response {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// Any method; panics when there is no valid answer.
+    pub async fn call(&self, method: Method, path: &str, body: Option<(&str, String)>) -> Response {
+        let what = format!("{method} {path}");
+        self.exchange(method, path, body).await.unwrap_or_else(|e| panic!("{what}: {e}"))
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Option<(&str, String)>) -> Result<Response, Error> {
+        let mut request = Request::builder().method(method).uri(path).header(HOST, format!("127.0.0.1:{}", self.port));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some((kind, _)) = &body {
+            request = request.header(CONTENT_TYPE, *kind);
+        }
+        let body = Full::new(Bytes::from(body.map(|(_, text)| text).unwrap_or_default()));
+        let request = request.body(body).map_err(Error::other)?;
+        let all = async {
+            let tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
+            match self.tls {
+                true => {
+                    let name = ServerName::try_from("localhost").map_err(Error::other)?;
+                    send(tokio_rustls::TlsConnector::from(trusting()).connect(name, tcp).await?, request).await
+                }
+                false => send(tcp, request).await,
+            }
+        };
+        let response = tokio::time::timeout(DEADLINE, all).await.map_err(|_| Error::from(ErrorKind::TimedOut))??;
+        response.check(path);
+        Ok(response)
+    }
+}
+
+async fn send(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, request: Request<Full<Bytes>>) -> Result<Response, Error> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(Error::other)?;
+    let connection = tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(Error::other)?;
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(Error::other)?.to_bytes();
+    connection.abort();
+    Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
+}
+
+impl Response {
+    /// The JSON body; panics when there is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("no JSON ({e}) in a {} answer: {:?}", self.status, self.text()))
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header's text, empty when absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Fails the test unless the status is `status`; gives the answer back.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Response {
+        assert_eq!(self.status, status, "body: {}", self.text());
+        self
+    }
+
+    fn check(&self, path: &str) {
+        for name in self.headers.keys() {
+            assert!(KNOWN_HEADERS.contains(&name.as_str()), "{path}: unknown response header {name}");
+        }
+        if self.header("content-type").starts_with("application/json") {
+            assert!(serde_json::from_slice::<Value>(&self.body).is_ok(), "{path}: the body is not JSON: {}", self.text());
+        }
+        assert!(self.body.is_empty() || self.headers.contains_key(CONTENT_TYPE), "{path}: a body without a type");
+    }
+}
+
+/// A TLS client that takes the self-signed certificate of a test daemon.
+fn trusting() -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("ring has these versions");
+    Arc::new(config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth())
+}
+
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
