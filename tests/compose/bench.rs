@@ -56,7 +56,10 @@ pub struct Bench {
     control: UnixStream,
     lines: Lines,
     media: OwnedFd,
+    /// Its end, as the supervisor keeps it.
+    its_media: Option<OwnedFd>,
     folder: TempDir,
+    spec: ComposeSpec,
     feeds: BTreeMap<u8, Feed>,
     random: u64,
     /// Everything the composer said and when, ns.
@@ -93,41 +96,44 @@ impl Bench {
     pub fn of(video: Option<ComposedVideo>, audio: Option<ComposedAudio>) -> Bench {
         let _studio = STUDIO.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
-        let (control, its_control) = UnixStream::pair().unwrap();
         let (media, its_media) = media::pair().unwrap();
-        let its_control = OwnedFd::from(its_control);
-        let sources = [its_control.as_raw_fd(), its_media.as_raw_fd()];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_viduct"));
-        command.arg("worker").stdin(Stdio::null()).process_group(0);
-        // SAFETY: between fork and exec only async-signal-safe calls are made. Copies above the targets keep them apart.
-        unsafe {
-            command.pre_exec(move || {
-                let high = sources.map(|fd| libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 10));
-                match high[0] < 0 || high[1] < 0 || libc::dup2(high[0], 3) < 0 || libc::dup2(high[1], 4) < 0 {
-                    true => Err(std::io::Error::last_os_error()),
-                    false => Ok(()),
-                }
-            });
-        }
-        let child = command.spawn().unwrap();
-        control.set_nonblocking(true).unwrap();
         let began = monotonic_ns();
         let spec = ComposeSpec { folder: folder.path().to_str().unwrap().into(), began_ns: began, video, audio };
+        let (child, control) = process(&its_media);
         let mut bench = Bench {
             _studio,
             child,
             control,
             lines: Lines::default(),
             media,
+            its_media: Some(its_media),
             folder,
+            spec,
             feeds: BTreeMap::new(),
             random: 0x9e37_79b9_7f4a_7c15,
             said: Vec::new(),
             requests: Vec::new(),
             began,
         };
-        bench.say(&ToWorker::Start { spec: Spec::Compose(spec) });
+        bench.say(&ToWorker::Start { spec: Spec::Compose(bench.spec.clone()) });
         bench
+    }
+
+    /// The composer is gone without a word.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.feeds.clear();
+        self.control = UnixStream::pair().unwrap().0;
+    }
+
+    /// Another process takes its place, with the same media socket.
+    pub fn restart(&mut self) {
+        let its_media = self.its_media.as_ref().expect("the supervisor keeps it");
+        (self.child, self.control) = process(its_media);
+        self.lines = Lines::default();
+        self.said.clear();
+        self.say(&ToWorker::Start { spec: Spec::Compose(self.spec.clone()) });
     }
 
     pub fn say(&mut self, line: &ToWorker) {
@@ -165,6 +171,13 @@ impl Bench {
             VideoCodec::Vp8 => Codec::Vp8,
         };
         self.begin(slot, codec, Player::from_keyframe(video_reel(number, look), monotonic_ns(), self.feeds.len() as u32 * 7919));
+    }
+
+    /// The picture of a slot goes on in another size, within the same stream.
+    pub fn change_video(&mut self, slot: u8, number: u8, look: Look) {
+        let player = Player::from_keyframe(video_reel(number, look), monotonic_ns(), 0);
+        let feed = self.feed(slot);
+        feed.player = player.after(&feed.player);
     }
 
     pub fn play_audio(&mut self, slot: u8, number: u8) {
@@ -212,6 +225,7 @@ impl Bench {
         let (closed, _) = UnixStream::pair().unwrap();
         self.control = closed;
         self.media = media::pair().unwrap().0;
+        self.its_media = None;
         self.feeds.clear();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
@@ -326,6 +340,26 @@ impl Bench {
         self.random ^= self.random << 17;
         self.random
     }
+}
+
+/// A worker process and the control socket to it.
+fn process(its_media: &OwnedFd) -> (Child, UnixStream) {
+    let (control, its_control) = UnixStream::pair().unwrap();
+    let sources = [its_control.as_raw_fd(), its_media.as_raw_fd()];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_viduct"));
+    command.arg("worker").stdin(Stdio::null()).process_group(0);
+    // SAFETY: between fork and exec only async-signal-safe calls are made. Copies above the targets keep them apart.
+    unsafe {
+        command.pre_exec(move || {
+            let high = sources.map(|fd| libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 10));
+            match high[0] < 0 || high[1] < 0 || libc::dup2(high[0], 3) < 0 || libc::dup2(high[1], 4) < 0 {
+                true => Err(std::io::Error::last_os_error()),
+                false => Ok(()),
+            }
+        });
+    }
+    control.set_nonblocking(true).unwrap();
+    (command.spawn().unwrap(), control)
 }
 
 impl Drop for Bench {

@@ -149,7 +149,8 @@ impl Slots {
         let numbers: Vec<u8> = self.members.keys().copied().collect();
         for number in numbers {
             self.with_inlet(number, stage, now, |inlet, units| inlet.tick(now, &mut |unit| units.push(unit)));
-            let wanted = self.members.get_mut(&number).and_then(|member| member.inlet.as_mut()).is_some_and(|inlet| inlet.wants_keyframe(now));
+            let wanted =
+                self.members.get_mut(&number).and_then(|member| member.inlet.as_mut()).is_some_and(|inlet| inlet.wants_keyframe(now));
             if wanted {
                 self.notes.push(Note::KeyframeWanted(number));
             }
@@ -189,7 +190,12 @@ impl Slots {
     fn set_format(&mut self, number: u8, format: Format, stage: &Stage) {
         let Some(member) = self.members.get_mut(&number) else { return };
         if format.codec.kind() != member.kind {
-            self.notes.push(Note::Warning(format!("{} sends {} where {:?} was announced", member.source, format.codec.name(), member.kind)));
+            self.notes.push(Note::Warning(format!(
+                "{} sends {} where {:?} was announced",
+                member.source,
+                format.codec.name(),
+                member.kind
+            )));
             return;
         }
         member.inlet = Some(Inlet::new(format.codec));

@@ -119,14 +119,22 @@ impl Film {
         let loud: Vec<bool> = self.envelope(hz, 0.004).into_iter().map(|level| level > 0.15).collect();
         let starts = (1..loud.len()).filter(|at| loud[*at] && !loud[at - 1]).map(|at| at as f64 / RATE);
         let mut beeps: Vec<f64> = Vec::new();
-        starts.for_each(|start| if beeps.last().is_none_or(|last| start - last > 0.5) { beeps.push(start) });
+        starts.for_each(|start| {
+            if beeps.last().is_none_or(|last| start - last > 0.5) {
+                beeps.push(start)
+            }
+        });
         beeps
     }
 
     /// When a tone of this pitch is not heard: begin and length.
     pub fn silences(&self, hz: f64) -> Vec<(f64, f64)> {
         let quiet: Vec<bool> = self.envelope(hz, 0.008).into_iter().map(|level| level < 0.025).collect();
-        runs(&quiet).into_iter().map(|(start, length)| (start as f64 / RATE, length as f64 / RATE)).filter(|(_, length)| *length > 0.004).collect()
+        runs(&quiet)
+            .into_iter()
+            .map(|(start, length)| (start as f64 / RATE, length as f64 / RATE))
+            .filter(|(_, length)| *length > 0.004)
+            .collect()
     }
 
     /// Where each flash of an area is against the beep nearest to it: (time, seconds the flash is late).
@@ -224,7 +232,10 @@ mod tests {
 
     #[test]
     fn flashes_are_found_in_their_area() {
-        let picture = |time: f64, right: u8| Picture { time, luma: (0..WIDTH * HEIGHT).map(|at| if at % WIDTH >= WIDTH / 2 { right } else { 16 }).collect() };
+        let picture = |time: f64, right: u8| Picture {
+            time,
+            luma: (0..WIDTH * HEIGHT).map(|at| if at % WIDTH >= WIDTH / 2 { right } else { 16 }).collect(),
+        };
         let pictures = vec![picture(0.0, 40), picture(0.04, 235), picture(0.08, 235), picture(0.12, 140)];
         let film = Film { size: (640, 360), pictures, sound: Vec::new(), video_end: 0.16, audio_end: 0.0 };
         let area = |x| Area { x, y: 0, width: 320, height: 360 };

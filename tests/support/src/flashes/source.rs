@@ -169,6 +169,11 @@ impl Player {
         player
     }
 
+    /// Goes on where another player is, with its sequence numbers: the same stream with other content.
+    pub fn after(self, before: &Player) -> Player {
+        Player { sequence: before.sequence, ssrc: before.ssrc, ..self }
+    }
+
     /// When the next unit is captured, ns.
     pub fn captured(&self) -> u64 {
         self.began + self.reel.time(self.next)
