@@ -106,11 +106,11 @@ pub fn run(spec: &ComposeSpec, media: MediaSocket, queue: &Receiver<Turn>, link:
     let rate = spec.video.map_or(SOUND_GRID, |video| video.frame_rate);
     let grid = Grid::new(rate);
     let tracks = [spec.video.map(|_| Kind::Video), spec.audio.map(|_| Kind::Audio)].into_iter().flatten().collect();
-    let began = spec.began_ns;
-    let start = if folder.is_used() { grid.time(grid.at_or_after(monotonic_ns().saturating_sub(began))) } else { 0 };
+    let start = if folder.is_used() { grid.time(grid.at_or_after(monotonic_ns().saturating_sub(spec.began_ns))) } else { 0 };
+    let began = spec.began_ns + start;
     let plan = Plan { folder, tracks, grid, start };
     let inbox = writer::start(plan, events).map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
-    let stage = Stage::build(&pipeline, spec, start, &inbox)?;
+    let stage = Stage::build(&pipeline, spec, began, &inbox)?;
     drop(inbox);
     pipeline.play()?;
     let slots = Slots::new(began, spec.video, grid);
@@ -153,7 +153,7 @@ enum Phase {
 }
 
 struct Job {
-    /// CLOCK_MONOTONIC in ns.
+    /// First moment of this process, CLOCK_MONOTONIC in ns.
     began: u64,
     grid: Grid,
     media: MediaSocket,

@@ -38,7 +38,7 @@ pub enum Note {
 /// All slots of a recording.
 #[derive(Debug)]
 pub struct Slots {
-    /// The recording's first moment, CLOCK_MONOTONIC in ns.
+    /// First moment of this process' part of the recording, CLOCK_MONOTONIC in ns.
     began: u64,
     canvas: Option<ComposedVideo>,
     grid: Grid,

@@ -7,7 +7,7 @@
 //! branches ─────>
 //! ```
 //!
-//! The pipeline runs on CLOCK_MONOTONIC from the recording's first moment on, so a packet's time in the recording is its capture
+//! The pipeline runs on CLOCK_MONOTONIC from its first moment on, so a packet's time in the recording is its capture
 //! time less that moment: no element stamps, smooths or guesses. The mixers wait [`LATENCY`] for late media; only the file
 //! waits, nobody watches. A mixer whose last input leaves starts again at zero; its permanent input never leaves.
 
@@ -48,9 +48,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Builds it into the pipeline, which counts from `spec.began_ns` on. The first picture and the first sound are at `start`,
-    /// ns after that; it is on the grid.
-    pub fn build(pipeline: &Pipeline, spec: &ComposeSpec, start: u64, inbox: &Inbox) -> Result<Stage, Failure> {
+    /// Builds it into the pipeline, which counts from `began` (CLOCK_MONOTONIC, ns) on.
+    pub fn build(pipeline: &Pipeline, spec: &ComposeSpec, began: u64, inbox: &Inbox) -> Result<Stage, Failure> {
         debug_assert!(LIVE.ends_with(&format!("={LATENCY}")));
         let description = [spec.video.as_ref().map(video), spec.audio.as_ref().map(audio)].into_iter().flatten().collect::<String>();
         let bin = gstreamer::parse::bin_from_description(&description, false).map_err(|error| failure(error.message()))?;
@@ -59,11 +58,7 @@ impl Stage {
         let gst = pipeline.gst();
         gst.add(&bin).map_err(|error| failure(&error.to_string()))?;
         gst.set_start_time(ClockTime::NONE);
-        gst.set_base_time(ClockTime::from_nseconds(spec.began_ns));
-        for mixer in video.iter().chain(&audio) {
-            mixer.element.set_property_from_str("start-time-selection", "set");
-            mixer.element.set_property("start-time", start);
-        }
+        gst.set_base_time(ClockTime::from_nseconds(began));
         Ok(Stage { bin, video, audio })
     }
 

@@ -58,7 +58,7 @@ pub struct Plan {
     /// The tracks of the file.
     pub tracks: Vec<Kind>,
     pub grid: Grid,
-    /// When this process begins to record, ns since the recording began; on the grid.
+    /// When this process begins, ns since the recording began; on the grid. It is there in a file that it goes on with.
     pub start: u64,
 }
 
@@ -88,8 +88,8 @@ enum State {
     Waiting(Vec<(Kind, gstreamer::Sample)>),
     Writing {
         part: Part,
-        /// Time of the file's beginning, ns since the recording began.
-        origin: u64,
+        /// Where this process begins in the file, ns.
+        start: u64,
         /// End of the longest track, ms since the file's beginning.
         duration_ms: u64,
     },
@@ -145,18 +145,18 @@ impl Writer {
         let caps = |kind| held.iter().find(|(its, _)| *its == kind).and_then(|(_, sample)| sample.caps());
         let format = Format { video: caps(Kind::Video).map(video).transpose()?, audio: caps(Kind::Audio).map(audio).transpose()? };
         let part = self.plan.folder.part(&format)?;
-        let origin = if part.resumed { 0 } else { self.plan.start };
-        self.state = State::Writing { part, origin, duration_ms: 0 };
+        let start = if part.resumed { self.plan.start } else { 0 };
+        self.state = State::Writing { part, start, duration_ms: 0 };
         held.iter().try_for_each(|(kind, sample)| self.write(*kind, sample))
     }
 
     fn write(&mut self, kind: Kind, sample: &gstreamer::Sample) -> Result<(), Failure> {
-        let State::Writing { part, origin, duration_ms } = &mut self.state else { return Ok(()) };
+        let State::Writing { part, start, duration_ms } = &mut self.state else { return Ok(()) };
         let buffer = sample.buffer().ok_or_else(|| pipeline("an encoder gave an empty sample"))?;
         // encoders count from where they like; the segment tells
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<ClockTime>());
         let running = buffer.pts().and_then(|pts| segment.and_then(|segment| segment.to_running_time(pts)));
-        let time = running.ok_or_else(|| pipeline("an encoder gave a sample without time"))?.nseconds().saturating_sub(*origin);
+        let time = running.ok_or_else(|| pipeline("an encoder gave a sample without time"))?.nseconds() + *start;
         let (dts, duration, rate) = match kind {
             Kind::Video => video_time(self.plan.grid, time),
             Kind::Audio if std::mem::take(&mut self.priming) => return Ok(()),
