@@ -170,7 +170,7 @@ fn the_layout_says_who_is_first_and_media_may_come_before_its_word() {
         let pictures: Vec<f64> = film.luma(area).into_iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, luma)| luma).collect();
         assert!(pictures.len() > 30 && pictures.iter().all(|luma| (*luma > BLACK) == lit), "{area:?} from {from} s: {pictures:?}");
     }
-    eprintln!("{:?} {:?} {:?}", film.flashes(cell(1, 2)), film.beeps(beep_hz(0)), film.silences(tone_hz(0)));
+    check_together(&film, cell(0, 2), 0, 1.3, 2.9, 1);
     check_together(&film, cell(1, 2), 0, 3.3, 4.9, 1);
 }
 

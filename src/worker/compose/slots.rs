@@ -95,13 +95,13 @@ impl Slots {
     /// A track joins.
     pub fn add(&mut self, slot: ComposeSlot, stage: &Stage, now: u64) {
         let ComposeSlot { slot: number, source, kind, format } = slot;
+        let early = self.early.remove(&number);
         self.remove(number, stage);
         let (joined, inlet, retry_at) = (self.joined, None, 0);
         self.joined += 1;
         self.sources.entry(source.clone()).or_default();
         self.members.insert(number, Member { source, kind, joined, inlet, branch: None, retry_at, dropped: 0 });
         self.arrange();
-        let early = self.early.remove(&number);
         if let Some(format) = early.as_ref().and_then(|early| early.format).or(format) {
             self.set_format(number, format, stage);
         }
