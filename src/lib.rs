@@ -8,7 +8,7 @@
 //! | 2 | [`engine`] | the media thread: one UDP port, all peers, all tracks |
 //! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
 //! | 2 | [`worker`] | a worker process: the only room that knows GStreamer |
-//! | 1 | [`config`], [`wire`], [`rtp`] | properties; what daemon and workers say to each other; packets and codecs |
+//! | 1 | [`config`], [`wire`], [`rtp`], [`layout`] | properties; what daemon and workers say to each other; packets and codecs; grids |
 //! | 1 | [`disk`], [`mp4`] | crash-safe writes; the file of a recording: written, finished in place, recovered |
 //! | 0 | [`ids`], [`clock`] | identifiers; now and sleep |
 //!
@@ -24,6 +24,7 @@ pub mod disk;
 pub mod engine;
 pub mod ids;
 pub mod jobs;
+pub mod layout;
 pub mod mp4;
 pub mod rest;
 pub mod rtp;

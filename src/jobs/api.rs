@@ -1,7 +1,8 @@
 //! The seam between the sessions and the supervisor: commands, events, and the handle that carries them.
 
 use crate::ids::{JobId, SessionKey};
-use crate::wire::control::{Failure, Spec};
+use crate::wire::compose::Written;
+use crate::wire::control::{Failure, Spec, ToWorker};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use thiserror::Error;
@@ -10,16 +11,25 @@ use tokio::sync::mpsc;
 /// What floor 4 asks of the supervisor.
 #[derive(Debug)]
 pub enum Command {
-    /// Start a job and keep it running until [`Command::Stop`]. `media` is the worker's end of its media socket; `name` (a
-    /// connection id) is what log lines call it.
+    /// Start a job and keep it running until [`Command::Stop`]. `media` is the worker's end of its media socket; `name` (its
+    /// kind and an id, as in `camera ipc_…`) is what log lines call it.
     Start { job: JobId, name: String, spec: Spec, media: OwnedFd },
-    /// End a job: polite for 1 s, then killed. No further event of it follows.
+    /// Say something to the process that runs; without one it is dropped. Slots have to be told to each process anew, after its
+    /// [`Event::Started`]. After [`ToWorker::Stop`] comes [`Event::Finished`], if only because no process runs that could do it.
+    Tell { job: JobId, message: ToWorker },
+    /// End a job: polite for 1 s (recorders 5 s), then killed. No further event of it follows.
     Stop { job: JobId },
 }
 
 /// What the supervisor reports.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// A process (the first, or the next) has its job and listens.
+    Started { job: JobId },
+    /// So much of a recording is on disk.
+    Written { job: JobId, written: Written },
+    /// The process has ended as it was told by [`ToWorker::Stop`]; the job is over. It still has to be stopped.
+    Finished { job: JobId },
     /// Media flows (again).
     Ready { job: JobId },
     /// The process ended; the next one starts after `retry_in`.
@@ -29,8 +39,17 @@ pub enum Event {
 impl Event {
     /// The session this event belongs to.
     pub fn session(&self) -> SessionKey {
+        self.job().session()
+    }
+
+    /// The job this event is about.
+    pub fn job(&self) -> JobId {
         match self {
-            Event::Ready { job } | Event::Down { job, .. } => job.session(),
+            Event::Started { job }
+            | Event::Written { job, .. }
+            | Event::Finished { job }
+            | Event::Ready { job }
+            | Event::Down { job, .. } => *job,
         }
     }
 }

@@ -4,11 +4,11 @@ use super::api::Event;
 use super::backoff::Backoff;
 use super::health::{Health, Warnings};
 use super::output;
-use super::process::{Broken, Process};
+use super::process::{Broken, POLITE, POLITE_RECORDER, Process};
 use super::supervisor::Settings;
 use crate::clock::Clock;
 use crate::ids::JobId;
-use crate::wire::control::{Failure, FailureKind, FromWorker, Spec};
+use crate::wire::control::{Failure, FailureKind, FromWorker, Spec, ToWorker};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +16,9 @@ use tokio::time::timeout;
 
 /// How long what an ended process printed is waited for: somebody else may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How long a worker may take to read a line.
+const READING: Duration = Duration::from_secs(1);
 
 /// One job: what it is, how it fares, where its reports go.
 pub struct Job {
@@ -26,16 +29,27 @@ pub struct Job {
     pub settings: Settings,
     pub clock: Clock,
     pub events: mpsc::Sender<Event>,
+    /// Lines for the process that runs; those that find none are dropped.
+    pub messages: mpsc::Receiver<ToWorker>,
     pub backoff: Backoff,
     pub health: Health,
     pub warnings: Warnings,
 }
 
+/// How it went with one process.
+enum End {
+    /// The job was stopped.
+    Stopped,
+    /// The worker was told to stop, and did.
+    Finished,
+    Failed(Failure),
+}
+
 impl Job {
-    /// Runs until `stop` is sent or dropped; then the process is gone and reaped.
+    /// Runs until `stop` is sent or dropped, or the worker has finished as it was told; then the process is gone and reaped.
     pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         loop {
-            let failure = match Process::spawn(&self.settings.program, &self.media) {
+            let end = match Process::spawn(&self.settings.program, &self.media) {
                 Ok((process, stderr)) => {
                     let prints = stderr.map(|stderr| tokio::spawn(output::log(self.name.clone(), stderr, self.secrets())));
                     let end = self.attend(process, &mut stop).await;
@@ -44,52 +58,70 @@ impl Job {
                     {
                         prints.abort();
                     }
-                    let Some(failure) = end else { return };
-                    failure
+                    end
                 }
-                Err(error) => Failure { kind: FailureKind::Crashed, text: format!("worker does not start: {error}") },
+                Err(error) => End::Failed(Failure { kind: FailureKind::Crashed, text: format!("worker does not start: {error}") }),
             };
-            let retry_in = self.down(&failure);
-            let clock = self.clock;
-            let pause = async {
-                self.report(Event::Down { job: self.job, failure, retry_in }).await;
-                clock.sleep(retry_in).await;
+            let over = match end {
+                End::Stopped => return,
+                End::Finished => true,
+                End::Failed(failure) => {
+                    tokio::select! {
+                        _ = &mut stop => return,
+                        over = self.pause(failure) => over,
+                    }
+                }
             };
-            tokio::select! {
-                _ = &mut stop => return,
-                () = pause => {}
+            if over {
+                return self.report(Event::Finished { job: self.job }).await;
             }
         }
     }
 
-    /// Listens to one process until it ends. `None` when the job was stopped.
-    async fn attend(&mut self, mut process: Process, stop: &mut oneshot::Receiver<()>) -> Option<Failure> {
+    /// Listens to one process until it ends.
+    async fn attend(&mut self, mut process: Process, stop: &mut oneshot::Receiver<()>) -> End {
         let end = tokio::select! {
-            _ = stop => None,
-            end = self.listen(&mut process) => Some(end),
+            _ = stop => Some(End::Stopped),
+            end = self.listen(&mut process) => end,
         };
-        let status = process.end().await;
-        end.map(|end| {
-            end.unwrap_or_else(|| Failure {
-                kind: FailureKind::Crashed,
-                text: status.map_or_else(|error| error.to_string(), |status| format!("worker ended without a word: {status}")),
-            })
+        let status = process.end(self.polite()).await;
+        end.unwrap_or_else(|| {
+            let text = status.map_or_else(|error| error.to_string(), |status| format!("worker ended without a word: {status}"));
+            End::Failed(Failure { kind: FailureKind::Crashed, text })
         })
     }
 
     /// Takes lines until the last; `None` when there was no last word.
-    async fn listen(&mut self, process: &mut Process) -> Option<Failure> {
-        let crashed = |text: String| Some(Failure { kind: FailureKind::Crashed, text });
-        if process.start(self.spec.clone()).await.is_err() {
+    async fn listen(&mut self, process: &mut Process) -> Option<End> {
+        let failed = |kind, text: String| Some(End::Failed(Failure { kind, text }));
+        if process.tell(&ToWorker::Start { spec: self.spec.clone() }).await.is_err() {
             return None;
         }
+        // they were for its predecessor
+        let mut stopping = false;
+        while let Ok(message) = self.messages.try_recv() {
+            stopping |= message == ToWorker::Stop;
+        }
+        if stopping {
+            return Some(End::Finished);
+        }
+        self.report(Event::Started { job: self.job }).await;
         self.warnings.next_process();
         let mut spoken = false;
         loop {
             let (clock, first_word) = (self.clock, self.settings.first_word);
             let line = tokio::select! {
                 line = process.next() => line,
-                () = clock.sleep(first_word), if !spoken => return crashed("worker hangs: not a word from it".into()),
+                Some(message) = self.messages.recv() => {
+                    stopping |= message == ToWorker::Stop;
+                    if !matches!(timeout(READING, process.tell(&message)).await, Ok(Ok(()))) {
+                        return failed(FailureKind::Crashed, "worker does not read".into());
+                    }
+                    continue;
+                }
+                () = clock.sleep(first_word), if !spoken => {
+                    return failed(FailureKind::Crashed, "worker hangs: not a word from it".into());
+                }
             };
             match line {
                 Ok(Some(FromWorker::Ready)) => {
@@ -97,32 +129,62 @@ impl Job {
                     self.ready().await;
                 }
                 Ok(Some(FromWorker::Warning { text })) => self.warn(&text),
-                Ok(Some(FromWorker::Failed { failure })) => return Some(failure),
-                Ok(Some(FromWorker::Finished)) => return Some(Failure { kind: FailureKind::Ended, text: "finished unasked".into() }),
+                Ok(Some(FromWorker::Written(written))) => {
+                    spoken = true;
+                    self.report(Event::Written { job: self.job, written }).await;
+                }
+                Ok(Some(FromWorker::Failed { failure })) => return Some(End::Failed(failure)),
+                Ok(Some(FromWorker::Finished)) if stopping => return Some(End::Finished),
+                Ok(Some(FromWorker::Finished)) => return failed(FailureKind::Ended, "finished unasked".into()),
                 Ok(None) | Err(Broken::Io(_)) => return None,
-                Err(Broken::Line(error)) => return crashed(error.to_string()),
+                Err(Broken::Line(error)) => return failed(FailureKind::Crashed, error.to_string()),
             }
+        }
+    }
+
+    /// Reports a failure and waits for the time of the next process. True when there shall be none: the worker was told to stop.
+    async fn pause(&mut self, failure: Failure) -> bool {
+        let retry_in = self.down(&failure);
+        let again_at = self.clock.now() + retry_in;
+        self.report(Event::Down { job: self.job, failure, retry_in }).await;
+        loop {
+            tokio::select! {
+                Some(message) = self.messages.recv() => {
+                    if message == ToWorker::Stop {
+                        return true;
+                    }
+                }
+                () = self.clock.sleep_until(again_at) => return false,
+            }
+        }
+    }
+
+    /// How long a process may take to end when its socket is closed: recorders have a file to finish.
+    fn polite(&self) -> Duration {
+        match &self.spec {
+            Spec::Camera(_) => POLITE,
+            Spec::Compose(_) => POLITE_RECORDER,
         }
     }
 
     async fn ready(&mut self) {
         self.backoff.ready();
         if self.health.ready() {
-            tracing::info!("camera {}: media flows", self.name);
+            tracing::info!("{}: {}", self.name, self.news());
         }
         self.report(Event::Ready { job: self.job }).await;
     }
 
     fn warn(&mut self, text: &str) {
         if self.warnings.news(text) {
-            tracing::warn!("camera {}: {text}", self.name);
+            tracing::warn!("{}: {text}", self.name);
         }
     }
 
     fn down(&mut self, failure: &Failure) -> Duration {
         let retry_in = self.backoff.failed();
         if self.health.failed(failure) {
-            tracing::warn!("camera {}: {failure}; retrying", self.name);
+            tracing::warn!("{}: {failure}; retrying", self.name);
         }
         retry_in
     }
@@ -132,9 +194,18 @@ impl Job {
         let _ = self.events.send(event).await;
     }
 
+    /// What "ready" means for the log.
+    fn news(&self) -> &'static str {
+        match &self.spec {
+            Spec::Camera(_) => "media flows",
+            Spec::Compose(_) => "the file grows",
+        }
+    }
+
     fn secrets(&self) -> Vec<String> {
         match &self.spec {
             Spec::Camera(spec) => spec.secrets(),
+            Spec::Compose(_) => Vec::new(),
         }
     }
 }

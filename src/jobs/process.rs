@@ -1,6 +1,6 @@
 //! One worker process: started with its two sockets in a group of its own, and ended for sure.
 
-use crate::wire::control::{BadLine, FromWorker, Lines, Spec, ToWorker, encode_line};
+use crate::wire::control::{BadLine, FromWorker, Lines, ToWorker, encode_line};
 use crate::wire::{CONTROL_FD, MEDIA_FD};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, killpg};
@@ -19,7 +19,9 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
 /// How long a process may take to end when it is asked to, before its group is killed.
-const POLITE: Duration = Duration::from_secs(1);
+pub const POLITE: Duration = Duration::from_secs(1);
+/// The same for one with a file to finish: 2 s for what is under way, and the writing of the file's index.
+pub const POLITE_RECORDER: Duration = Duration::from_secs(5);
 
 /// Keeps descriptors 3 and 4 of the daemon taken. Between fork and exec the standard library holds a pipe of its own in the
 /// child, on the lowest free number; were that 3 or 4, giving the worker its sockets would close it.
@@ -81,10 +83,10 @@ impl Process {
         Ok((Process { child, control: Some(UnixStream::from_std(control)?), lines: Lines::default() }, stderr))
     }
 
-    /// Gives the process its job.
-    pub async fn start(&mut self, spec: Spec) -> io::Result<()> {
+    /// Sends a line; the first one is its job. One that was cancelled may have been sent in part: the process is of no more use.
+    pub async fn tell(&mut self, message: &ToWorker) -> io::Result<()> {
         match &mut self.control {
-            Some(control) => control.write_all(&encode_line(&ToWorker::Start { spec })).await,
+            Some(control) => control.write_all(&encode_line(message)).await,
             None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -104,11 +106,11 @@ impl Process {
         }
     }
 
-    /// Ends it: the control socket closes, [`POLITE`] later the group is killed. Always reaps the process.
-    pub async fn end(mut self) -> io::Result<ExitStatus> {
+    /// Ends it: the control socket closes, `polite` later the group is killed. Always reaps the process.
+    pub async fn end(mut self, polite: Duration) -> io::Result<ExitStatus> {
         self.control = None;
         let group = self.child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        match timeout(POLITE, self.child.wait()).await {
+        match timeout(polite, self.child.wait()).await {
             Ok(status) => status,
             Err(_) => {
                 // not reaped yet, so the number is still this group's

@@ -7,6 +7,7 @@ use super::job::Job;
 use super::process::LowDescriptors;
 use crate::clock::Clock;
 use crate::ids::JobId;
+use crate::wire::control::ToWorker;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,7 +34,7 @@ impl Settings {
 
 /// Starts the supervisor's task. It ends when `commands` is closed and every process is gone. Needs a tokio runtime.
 pub fn start(clock: Clock, settings: Settings, commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) -> JoinHandle<()> {
-    let supervisor = Supervisor { clock, settings, events, stops: HashMap::new(), tasks: JoinSet::new() };
+    let supervisor = Supervisor { clock, settings, events, running: HashMap::new(), tasks: JoinSet::new() };
     tokio::spawn(supervisor.run(commands))
 }
 
@@ -41,10 +42,19 @@ struct Supervisor {
     clock: Clock,
     settings: Settings,
     events: mpsc::Sender<Event>,
-    /// Dropping a sender stops its job.
-    stops: HashMap<JobId, oneshot::Sender<()>>,
+    running: HashMap<JobId, Running>,
     tasks: JoinSet<JobId>,
 }
+
+/// How a job is reached.
+struct Running {
+    /// Dropped, it stops the job.
+    _stop: oneshot::Sender<()>,
+    messages: mpsc::Sender<ToWorker>,
+}
+
+/// Lines that may wait for one worker.
+const MESSAGES: usize = 1024;
 
 impl Supervisor {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
@@ -61,7 +71,7 @@ impl Supervisor {
                 Some(ended) = self.tasks.join_next() => self.on_task_end(ended),
             }
         }
-        self.stops.clear();
+        self.running.clear();
         while let Some(ended) = self.tasks.join_next().await {
             self.on_task_end(ended);
         }
@@ -71,24 +81,33 @@ impl Supervisor {
         match command {
             Command::Start { job, name, spec, media } => {
                 let (stop, stopped) = oneshot::channel();
+                let (messages, told) = mpsc::channel(MESSAGES);
                 // ids are never used twice, but should it happen, the new job replaces the old one
-                if self.stops.insert(job, stop).is_some() {
+                if self.running.insert(job, Running { _stop: stop, messages }).is_some() {
                     tracing::error!("{job:?} was started twice");
                 }
                 let (settings, clock, events) = (self.settings.clone(), self.clock, self.events.clone());
                 let backoff = Backoff::new(settings.pauses);
                 let (health, warnings) = (Health::default(), Warnings::default());
-                let run = Job { job, name, spec, media, settings, clock, events, backoff, health, warnings }.run(stopped);
+                let messages = told;
+                let run = Job { job, name, spec, media, settings, clock, events, messages, backoff, health, warnings }.run(stopped);
                 self.tasks.spawn(async move {
                     run.await;
                     job
                 });
             }
-            Command::Stop { job } => drop(self.stops.remove(&job)),
+            Command::Tell { job, message } => {
+                let Some(running) = self.running.get(&job) else { return };
+                // a job that is over has no use for it
+                if let Err(mpsc::error::TrySendError::Full(message)) = running.messages.try_send(message) {
+                    tracing::error!("{job:?} does not take what it is told; lost {message:?}");
+                }
+            }
+            Command::Stop { job } => drop(self.running.remove(&job)),
         }
     }
 
-    /// A job ends when it is stopped, and then its entry is gone; a panic is a bug that ends one job only.
+    /// A job ends when it is stopped, and then its entry is gone, or when its worker has finished; a panic is a bug that ends one job only.
     fn on_task_end(&mut self, ended: Result<JobId, tokio::task::JoinError>) {
         if let Err(error) = ended {
             tracing::error!("a job's task died: {error}");
@@ -159,20 +178,32 @@ mod tests {
         let task = start(Clock::System, settings, commands, sender);
         let (feed, media) = media::pair().unwrap();
         let spec = Spec::Camera(CameraSpec::parse("rtsp://user:s3cr3t@cam/x", 100, false).unwrap().spec);
-        handle.send(Command::Start { job: job(), name: "con_1".into(), spec, media }).unwrap();
+        handle.send(Command::Start { job: job(), name: "camera con_1".into(), spec, media }).unwrap();
         Bench { dir, handle, events, task, feed: Some(feed) }
     }
 
     impl Bench {
         /// The next event: `None` for ready, the failure for down.
         async fn next(&mut self) -> Option<Failure> {
-            match timeout(LONG, self.events.recv()).await.expect("no event came").expect("the supervisor is gone") {
-                Event::Ready { job: its } => {
-                    assert_eq!(its, job());
-                    None
+            loop {
+                match self.event().await {
+                    Event::Ready { .. } => return None,
+                    Event::Down { failure, .. } => return Some(failure),
+                    Event::Started { .. } => {}
+                    other => panic!("{other:?}"),
                 }
-                Event::Down { failure, .. } => Some(failure),
             }
+        }
+
+        /// The next event of any kind.
+        async fn event(&mut self) -> Event {
+            let event = timeout(LONG, self.events.recv()).await.expect("no event came").expect("the supervisor is gone");
+            assert_eq!(event.job(), job());
+            event
+        }
+
+        fn tell(&self, message: ToWorker) {
+            self.handle.send(Command::Tell { job: job(), message }).unwrap();
         }
 
         fn file(&self, name: &str) -> String {
@@ -269,6 +300,48 @@ mod tests {
         })
         .await
         .expect("something of the worker survives");
+    }
+
+    #[tokio::test]
+    async fn each_process_announces_itself_and_hears_what_it_is_told() {
+        let mut bench = bench(
+            "say '{\"say\":\"written\",\"part\":1,\"bytes\":2,\"durationMs\":3}'\nread -r line <&3\necho \"$line\" >> $dir/heard\n\
+             [ $try = 1 ] && kill -KILL $$\nread -r line <&3\necho \"$line\" >> $dir/heard\nsay '{\"say\":\"finished\"}'\n",
+        );
+        for round in 1..=2 {
+            assert!(matches!(bench.event().await, Event::Started { .. }), "round {round}");
+            let Event::Written { written, .. } = bench.event().await else { panic!("no report") };
+            assert_eq!((written.part, written.bytes, written.duration_ms), (1, 2, 3));
+            bench.tell(ToWorker::RemoveSlot { slot: round });
+            if round == 1 {
+                assert!(matches!(bench.event().await, Event::Down { .. }));
+            }
+        }
+        bench.tell(ToWorker::Stop);
+        assert!(matches!(bench.event().await, Event::Finished { .. }));
+        assert_eq!(
+            bench.file("heard"),
+            "{\"say\":\"removeSlot\",\"slot\":1}\n{\"say\":\"removeSlot\",\"slot\":2}\n{\"say\":\"stop\"}\n"
+        );
+        assert_eq!(bench.file("tries").lines().count(), 2, "nothing runs after the end");
+        bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_job_without_a_process_is_over_when_told_to_stop() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("nothing");
+        let mut bench = bench_of(dir, program);
+        assert!(matches!(bench.event().await, Event::Down { .. }));
+        bench.tell(ToWorker::Stop);
+        loop {
+            match bench.event().await {
+                Event::Finished { .. } => break,
+                Event::Down { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        bench.end().await;
     }
 
     #[tokio::test]

@@ -189,7 +189,7 @@ impl Below {
             tracing::warn!(%camera, %error, "the camera is not started");
             return None;
         }
-        if let Err(error) = self.jobs.send(jobs::Command::Start { job, name: camera.to_string(), spec, media: theirs }) {
+        if let Err(error) = self.jobs.send(jobs::Command::Start { job, name: format!("camera {camera}"), spec, media: theirs }) {
             tracing::warn!(%camera, %error, "the camera is not started");
             self.end(End::Feed(job));
             return None;

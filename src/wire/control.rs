@@ -1,6 +1,7 @@
 //! The control socket: one JSON object a line. The closing of the socket is the order to end within 2 s.
 
 use super::camera::CameraSpec;
+use super::compose::{ComposeSlot, ComposeSpec, Written};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -14,6 +15,8 @@ pub const MAX_LINE: usize = 16 * 1024;
 pub enum Spec {
     /// Pull a camera and send its tracks to the media socket: video on [`VIDEO_SLOT`], audio on [`AUDIO_SLOT`].
     Camera(CameraSpec),
+    /// Mix what arrives on the media socket into one file.
+    Compose(ComposeSpec),
 }
 
 /// Slot of a camera's video on the media socket.
@@ -27,6 +30,14 @@ pub const AUDIO_SLOT: u8 = 1;
 pub enum ToWorker {
     /// First line: the job.
     Start { spec: Spec },
+    /// Composer: a track joins.
+    AddSlot(ComposeSlot),
+    /// Composer: a track leaves; its cell closes. Unknown numbers are ignored.
+    RemoveSlot { slot: u8 },
+    /// Composer: these video slots have the first cells, in this order; others follow as they came. Unknown numbers are ignored.
+    Layout { order: Vec<u8> },
+    /// Composer: the recording ends now. The last words are `Written` and `Finished`.
+    Stop,
 }
 
 /// Worker to daemon.
@@ -37,6 +48,8 @@ pub enum FromWorker {
     Ready,
     /// Something worth one log line; the job goes on.
     Warning { text: String },
+    /// Recorders: what is on disk, about twice a second. The one before `Finished` is the result.
+    Written(Written),
     /// The job is over; last line before the process exits.
     Failed { failure: Failure },
     /// The job is over because it was asked to end; last line.
@@ -73,6 +86,8 @@ pub enum FailureKind {
     Forbidden,
     #[error("unsupported stream")]
     Unsupported,
+    #[error("file cannot be written")]
+    Disk,
     #[error("pipeline error")]
     Pipeline,
     #[error("worker crashed")]
@@ -82,7 +97,7 @@ pub enum FailureKind {
 impl FailureKind {
     /// True where the other side (camera, network) is the cause and not this box.
     pub fn theirs(self) -> bool {
-        !matches!(self, FailureKind::Pipeline | FailureKind::Crashed)
+        !matches!(self, FailureKind::Disk | FailureKind::Pipeline | FailureKind::Crashed)
     }
 }
 
@@ -129,6 +144,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtp::Kind;
 
     fn failure() -> FromWorker {
         FromWorker::Failed { failure: Failure { kind: FailureKind::NoPackets, text: "line\nbreak".into() } }
@@ -169,6 +185,25 @@ mod tests {
             lines.push(bad.as_bytes());
             assert!(matches!(lines.next_line::<FromWorker>(), Err(BadLine::Json(_))), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_composer_hears_who_takes_part() {
+        let slot = ComposeSlot { slot: 3, source: "str_1".into(), kind: Kind::Video, format: None };
+        let lines = [
+            (ToWorker::AddSlot(slot), "{\"say\":\"addSlot\",\"slot\":3,\"source\":\"str_1\",\"kind\":\"video\",\"format\":null}\n"),
+            (ToWorker::RemoveSlot { slot: 3 }, "{\"say\":\"removeSlot\",\"slot\":3}\n"),
+            (ToWorker::Layout { order: vec![2, 0] }, "{\"say\":\"layout\",\"order\":[2,0]}\n"),
+            (ToWorker::Stop, "{\"say\":\"stop\"}\n"),
+        ];
+        for (message, text) in lines {
+            assert_eq!(String::from_utf8(encode_line(&message)).unwrap(), text);
+            let mut lines = Lines::default();
+            lines.push(text.as_bytes());
+            assert_eq!(lines.next_line::<ToWorker>().unwrap(), Some(message));
+        }
+        let written = FromWorker::Written(Written { part: 1, bytes: 2, duration_ms: 3 });
+        assert_eq!(encode_line(&written), b"{\"say\":\"written\",\"part\":1,\"bytes\":2,\"durationMs\":3}\n");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What daemon and workers say to each other. Both wings stand on this floor and share nothing else.
 //!
 //! Two socket pairs per job: [`control`] carries JSON lines on a stream socket, [`media`] carries access units on a seqpacket
-//! socket. [`camera`] is the address of a camera, checked once and passed on without its credentials in the URL. A worker finds
+//! socket. [`camera`] is the address of a camera, checked once and passed on without its credentials in the URL; [`compose`] is what a
+//! composer is asked for. A worker finds
 //! its ends on the descriptors [`CONTROL_FD`] and [`MEDIA_FD`].
 
 pub mod camera;
+pub mod compose;
 pub mod control;
 pub mod media;
 

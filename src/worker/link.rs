@@ -1,14 +1,16 @@
 //! The worker's end of the control socket: reads the job, says how it goes, and makes sure that the process ends with it.
 
+use super::socket::MediaSocket;
 use super::{Turn, Turns};
 use crate::wire::control::{BadLine, FromWorker, Lines, encode_line};
 use crate::wire::{CONTROL_FD, MEDIA_FD};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv};
 use serde::de::DeserializeOwned;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use thiserror::Error;
@@ -33,6 +35,8 @@ pub fn take() -> Option<(UnixStream, OwnedFd)> {
 pub struct Link {
     socket: UnixStream,
     lines: Lines,
+    /// [`Link::try_read`] has seen the end.
+    closed: bool,
 }
 
 /// The daemon cannot be understood.
@@ -46,7 +50,7 @@ pub enum LinkError {
 
 impl Link {
     pub fn new(socket: UnixStream) -> Link {
-        Link { socket, lines: Lines::default() }
+        Link { socket, lines: Lines::default(), closed: false }
     }
 
     /// Waits for the next line; `None` when the socket closed.
@@ -60,6 +64,37 @@ impl Link {
                 0 => return Ok(None),
                 length => self.lines.push(&chunk[..length]),
             }
+        }
+    }
+
+    /// The next line if it is there; never waits. `None` when the socket closed, too: [`guard`] tells that.
+    pub fn try_read<T: DeserializeOwned>(&mut self) -> Result<Option<T>, LinkError> {
+        let mut chunk = [0; 2048];
+        loop {
+            if let Some(message) = self.lines.next_line()? {
+                return Ok(Some(message));
+            }
+            match recv(self.socket.as_raw_fd(), &mut chunk, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => self.closed = true,
+                Ok(length) => {
+                    self.lines.push(&chunk[..length]);
+                    continue;
+                }
+                Err(Errno::EINTR) => continue,
+                Err(Errno::EAGAIN) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+            return Ok(None);
+        }
+    }
+
+    /// Waits until there is something to read here or on the media socket, `limit` ms at most. What has closed is not waited for.
+    pub fn wait_with(&self, media: &MediaSocket, limit: u8) {
+        let mut both = [PollFd::new(media.as_fd(), PollFlags::POLLIN), PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        let open = if self.closed { 1 } else { 2 };
+        let _ = poll(&mut both[..open], PollTimeout::from(limit));
+        if both[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)) {
+            std::thread::sleep(Duration::from_millis(limit.into()));
         }
     }
 

@@ -6,10 +6,12 @@
 //! which then closes the socket. A worker that cannot end by itself is ended by its own guard thread (`link::guard`).
 //!
 //! `pipeline` owns a pipeline and its safe end, `bus` is the one translator of bus messages, `camera` is the job that pulls a
-//! camera. A job runs once and returns why it ended; trying again is the supervisor's.
+//! camera, `compose` the one that mixes many streams into one file. A job runs once and returns why it ended; trying again is
+//! the supervisor's.
 
 mod bus;
 mod camera;
+mod compose;
 mod link;
 mod pipeline;
 mod socket;
@@ -72,16 +74,23 @@ pub fn run() -> ExitCode {
     }
     let spec = match link.read() {
         Ok(Some(ToWorker::Start { spec })) => spec,
+        Ok(Some(_)) => {
+            eprintln!("the first line to a worker is its job");
+            return ExitCode::FAILURE;
+        }
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("worker cannot read its job: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let media = socket::MediaSocket::new(media);
-    let end = match &spec {
-        Spec::Camera(spec) => camera::run(spec, media, turns, queue, &mut link),
-    };
+    let end = gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() }).and_then(|()| {
+        let media = socket::MediaSocket::new(media);
+        match &spec {
+            Spec::Camera(spec) => camera::run(spec, media, turns, queue, &mut link),
+            Spec::Compose(spec) => compose::run(spec, media, &queue, &mut link),
+        }
+    });
     link.say(&match end {
         Ok(()) => FromWorker::Finished,
         Err(failure) => FromWorker::Failed { failure },

@@ -3,7 +3,7 @@
 use super::{Turn, Turns, bus};
 use crate::wire::control::{Failure, FailureKind};
 use gstreamer::prelude::*;
-use gstreamer::{BusSyncReply, DebugGraphDetails, State, SystemClock};
+use gstreamer::{BusSyncReply, DebugGraphDetails, Message, State, SystemClock};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -21,13 +21,20 @@ impl Pipeline {
     /// An empty pipeline that runs on CLOCK_MONOTONIC, so that base time + running time is a time the daemon understands. What
     /// its bus says becomes [`Turn`]s at once, in the thread that says it; nothing is left in the bus.
     pub fn new(name: &str, turns: Turns) -> Result<Pipeline, Failure> {
+        Pipeline::hearing(name, move |message| {
+            if let Some(failure) = bus::translate(message) {
+                turns.send(Turn::Failed(failure));
+            }
+        })
+    }
+
+    /// The same for a job that wants to hear its bus itself: `hear` gets each message, in the thread that says it.
+    pub fn hearing(name: &str, hear: impl Fn(&Message) + Send + Sync + 'static) -> Result<Pipeline, Failure> {
         let pipeline = gstreamer::Pipeline::with_name(name);
         pipeline.use_clock(Some(&SystemClock::obtain()));
         let bus = pipeline.bus().ok_or_else(|| failure("the pipeline has no bus"))?;
         bus.set_sync_handler(move |_, message| {
-            if let Some(failure) = bus::translate(message) {
-                turns.send(Turn::Failed(failure));
-            }
+            hear(message);
             BusSyncReply::Drop
         });
         Ok(Pipeline { pipeline })

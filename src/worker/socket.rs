@@ -4,7 +4,7 @@ use crate::wire::media::MAX_MESSAGE;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// How long one message may wait for room, in ms: about a frame, so that a short stall of the daemon costs nothing.
 const ROOM: u8 = 20;
@@ -13,6 +13,12 @@ const ROOM: u8 = 20;
 #[derive(Debug)]
 pub struct MediaSocket {
     socket: OwnedFd,
+}
+
+impl AsFd for MediaSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 /// What became of a message.

@@ -78,6 +78,7 @@ impl Actor {
         let (job, health) = match event {
             jobs::Event::Ready { job } => (job, Health::Up),
             jobs::Event::Down { job, failure, .. } => (job, Health::Down(failure.kind)),
+            jobs::Event::Started { .. } | jobs::Event::Written { .. } | jobs::Event::Finished { .. } => return,
         };
         let Some(id) = self.below.camera_of(job).cloned() else { return };
         if let Some((camera, _)) = self.roster.get_mut(&id).and_then(camera_mut)

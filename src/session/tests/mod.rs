@@ -116,6 +116,7 @@ impl House {
             while let Ok(command) = self.jobs_commands.try_recv() {
                 match command {
                     jobs::Command::Start { job, .. } => assert!(self.jobs.insert(job) && self.feeds.contains(&job)),
+                    jobs::Command::Tell { job, .. } => panic!("a camera is told nothing: {job:?}"),
                     jobs::Command::Stop { job } => assert!(self.jobs.remove(&job)),
                 }
                 quiet = 0;

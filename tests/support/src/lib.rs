@@ -9,12 +9,14 @@
 //! | [`peer`] | a WebRTC client (str0m, RTP mode) that publishes or watches |
 //! | [`whep`] | a viewer over WHEP |
 //! | [`frames`] | which received packets make whole, decodable frames |
+//! | [`flashes`] | media that can be measured, and the measuring of a recorded file |
 //! | [`material`] | pre-encoded clips with a flash and a beep each second |
 //!
 //! Nothing here knows the daemon's crate: what these clients know is the wire. They panic with a sentence where a test fails.
 
 pub mod camera;
 pub mod daemon;
+pub mod flashes;
 pub mod frames;
 pub mod material;
 pub mod peer;

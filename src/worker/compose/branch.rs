@@ -1,0 +1,240 @@
+//! The elements of one slot: packets in, a cell of the picture or a voice in the sound out. Made when the slot's first media
+//! comes, gone with the slot.
+//!
+//! Pictures are scaled before the mixer, to exactly what is shown of them: the mixer's own scaler costs half as much again. The
+//! pad always has the whole cell and keeps the picture's shape, so a picture still on its way when the source changes its size
+//! or the grid changes stands right all the same.
+
+use super::codecs::{self, DECODER};
+use super::inlet::Unit;
+use super::stage::{RAW_AUDIO, Stage};
+use super::timing::{Grid, Screen};
+use crate::clock::monotonic_ns;
+use crate::layout::{Rect, letterbox};
+use crate::rtp::{Codec, Kind};
+use gstreamer::glib::BoolError;
+use gstreamer::prelude::*;
+use gstreamer::{Bin, Buffer, BufferList, Caps, ClockTime, Element, EventView, Pad, PadProbeData, PadProbeReturn, PadProbeType};
+use gstreamer_app::AppSrc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How long the last picture of a source that sends none stays, in ns; then its cell is black.
+const HOLD: u64 = 5_000_000_000;
+/// Bytes of packets that may wait for their decoder: the longest GOP the daemon keeps, and as much again.
+const WAITING: u64 = 16 * 1024 * 1024;
+
+/// Names of branches, by which the bus tells a slot's trouble from everybody's.
+pub const PREFIX: &str = "slot-";
+
+/// One slot's elements. Dropping them leaves them in the pipeline; [`Branch::remove`] ends them.
+#[derive(Debug)]
+pub struct Branch {
+    codec: Codec,
+    bin: Bin,
+    source: AppSrc,
+    mixer: Element,
+    pad: Pad,
+    shape: Arc<Mutex<Shape>>,
+}
+
+/// The decoder has no room for more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full;
+
+impl Branch {
+    /// Builds and links it; `began` is the recording's first moment, CLOCK_MONOTONIC in ns. `None` when the recording has no
+    /// media of this kind.
+    pub fn add(stage: &Stage, name: &str, codec: Codec, grid: Grid, began: u64) -> Result<Option<Branch>, String> {
+        let mixer = match codec.kind() {
+            Kind::Video => &stage.video,
+            Kind::Audio => &stage.audio,
+        };
+        let Some(mixer) = mixer else { return Ok(None) };
+        let bin = gstreamer::parse::bin_from_description_with_name(&description(codec), true, name).map_err(|error| error.to_string())?;
+        let source = bin.by_name("packets").and_downcast::<AppSrc>().ok_or("a branch without input")?;
+        let shape = Arc::new(Mutex::new(Shape::default()));
+        if codec.kind() == Kind::Video {
+            watch_pictures(&bin, Screen::new(grid), began, shape.clone());
+        }
+        let text = |error: BoolError| error.to_string();
+        stage.bin().add(&bin).map_err(text)?;
+        let pad = mixer.element.request_pad_simple("sink_%u").ok_or("the mixer takes no more")?;
+        let branch = Branch { codec, bin, source, mixer: mixer.element.clone(), pad, shape };
+        if codec.kind() == Kind::Video {
+            branch.pad.set_property("max-last-buffer-repeat", HOLD);
+            branch.pad.set_property_from_str("sizing-policy", "keep-aspect-ratio");
+        }
+        match branch.link() {
+            Ok(()) => Ok(Some(branch)),
+            Err(error) => {
+                branch.remove(stage);
+                Err(error)
+            }
+        }
+    }
+
+    fn link(&self) -> Result<(), String> {
+        let output = self.bin.static_pad("src").ok_or("a branch without output")?;
+        output.link(&self.pad).map_err(|error| error.to_string())?;
+        self.bin.sync_state_with_parent().map_err(|error| error.to_string())
+    }
+
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Where its pictures are shown.
+    pub fn set_cell(&self, cell: Rect) {
+        lock(&self.shape).cell = cell;
+        for (name, value) in [("xpos", cell.x), ("ypos", cell.y), ("width", cell.width), ("height", cell.height)] {
+            self.pad.set_property(name, i32::try_from(value).unwrap_or(i32::MAX));
+        }
+    }
+
+    /// Gives a unit to the decoder; its time is `pts`, ns since the recording began.
+    pub fn push(&self, pts: u64, unit: Unit) -> Result<(), Full> {
+        if self.source.current_level_bytes() > WAITING {
+            return Err(Full);
+        }
+        let mut list = BufferList::new_sized(unit.packets.len());
+        if let Some(list) = list.get_mut() {
+            for packet in unit.packets {
+                let mut buffer = Buffer::from_mut_slice(packet);
+                if let Some(buffer) = buffer.get_mut() {
+                    buffer.set_pts(ClockTime::from_nseconds(pts));
+                }
+                list.add(buffer);
+            }
+        }
+        // a branch that failed says so on the bus
+        let _ = self.source.push_buffer_list(list);
+        Ok(())
+    }
+
+    /// Takes it out of the running pipeline. The mixer never waits for it again.
+    pub fn remove(self, stage: &Stage) {
+        if let Some(output) = self.bin.static_pad("src") {
+            output.add_probe(PadProbeType::BLOCK_DOWNSTREAM, |_, _| PadProbeReturn::Ok);
+            let _ = output.unlink(&self.pad);
+        }
+        self.mixer.release_request_pad(&self.pad);
+        if let Err(error) = self.bin.set_state(gstreamer::State::Null) {
+            eprintln!("branch {} did not stop: {error}", self.bin.name());
+        }
+        if let Err(error) = stage.bin().remove(&self.bin) {
+            eprintln!("branch {} is not removed: {error}", self.bin.name());
+        }
+    }
+}
+
+fn description(codec: Codec) -> String {
+    let (packets, decoder) = (codecs::packets(codec), codecs::decoder(codec));
+    let source = format!("appsrc name=packets is-live=true format=time max-bytes=0 caps={packets} ! {decoder}");
+    match codec.kind() {
+        // the mixer's pads keep what has to wait
+        Kind::Video => format!(
+            "{source} ! videoscale add-borders=false ! videoconvert ! capsfilter name=shape caps-change-mode=delayed \
+             ! queue max-size-buffers=3 max-size-bytes=0 max-size-time=0 leaky=downstream"
+        ),
+        Kind::Audio => format!(
+            "{source} ! audioconvert ! audioresample ! {RAW_AUDIO} \
+             ! queue max-size-buffers=0 max-size-bytes=0 max-size-time=2000000000 leaky=downstream"
+        ),
+    }
+}
+
+/// What is shown of a source. The job writes the cell, the decoder's thread the rest.
+#[derive(Default, Debug)]
+struct Shape {
+    cell: Rect,
+    /// As the source's pictures are to be seen, px.
+    picture: (u32, u32),
+    /// Size the scaler was told.
+    scaled: Option<(u32, u32)>,
+}
+
+impl Shape {
+    /// The size to scale to, when it is not the one the scaler has.
+    fn change(&mut self) -> Option<(u32, u32)> {
+        let shown = letterbox(self.picture.0, self.picture.1, self.cell);
+        let size = (shown.width, shown.height);
+        (self.scaled != Some(size) && shown.width > 0 && shown.height > 0).then(|| *self.scaled.insert(size))
+    }
+}
+
+fn lock(shape: &Mutex<Shape>) -> MutexGuard<'_, Shape> {
+    shape.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Behind the decoder: pictures get their place in time, and the scaler is told their size before it sees them.
+fn watch_pictures(bin: &Bin, screen: Screen, began: u64, shape: Arc<Mutex<Shape>>) {
+    let Some(pad) = bin.by_name(DECODER).and_then(|decoder| decoder.static_pad("src")) else { return };
+    let Some(filter) = bin.by_name("shape").map(|filter| filter.downgrade()) else { return };
+    let screen = Mutex::new(screen);
+    pad.add_probe(PadProbeType::BUFFER | PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        match &mut info.data {
+            Some(PadProbeData::Event(event)) => {
+                let EventView::Caps(caps) = event.view() else { return PadProbeReturn::Ok };
+                lock(&shape).picture = picture_size(caps.caps());
+            }
+            Some(PadProbeData::Buffer(buffer)) => {
+                let pts = buffer.pts().unwrap_or(ClockTime::ZERO).nseconds();
+                let now = monotonic_ns().saturating_sub(began);
+                let place = screen.lock().unwrap_or_else(PoisonError::into_inner).place(pts, now);
+                let Some(place) = place else { return PadProbeReturn::Drop };
+                buffer.make_mut().set_pts(ClockTime::from_nseconds(place));
+            }
+            _ => return PadProbeReturn::Ok,
+        }
+        if let Some((width, height)) = lock(&shape).change()
+            && let Some(filter) = filter.upgrade()
+        {
+            filter.set_property("caps", scaled_caps(width, height));
+        }
+        PadProbeReturn::Ok
+    });
+}
+
+/// Width and height as the picture is to be seen: pixels need not be square.
+fn picture_size(caps: &gstreamer::CapsRef) -> (u32, u32) {
+    let Ok(info) = gstreamer_video::VideoInfo::from_caps(caps) else { return (0, 0) };
+    let par = info.par();
+    let (over, under) = (u64::from(par.numer().unsigned_abs()), u64::from(par.denom().unsigned_abs()).max(1));
+    (u32::try_from(u64::from(info.width()) * over / under).unwrap_or(u32::MAX), info.height())
+}
+
+fn scaled_caps(width: u32, height: u32) -> Caps {
+    let side = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
+    Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .field("width", side(width))
+        .field("height", side(height))
+        .field("pixel-aspect-ratio", gstreamer::Fraction::new(1, 1))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scaler_is_told_only_what_is_new() {
+        let mut shape = Shape { cell: Rect { x: 0, y: 0, width: 640, height: 720 }, picture: (1280, 720), scaled: None };
+        assert_eq!(shape.change(), Some((640, 360)));
+        assert_eq!(shape.change(), None);
+        shape.picture = (480, 720);
+        assert_eq!(shape.change(), Some((480, 720)));
+        shape.cell = Rect::default();
+        assert_eq!(shape.change(), None);
+    }
+
+    #[test]
+    fn pixels_need_not_be_square() {
+        gstreamer::init().unwrap();
+        let caps = |text: &str| picture_size(&text.parse::<Caps>().unwrap());
+        let raw = "video/x-raw,format=I420,framerate=25/1";
+        assert_eq!(caps(&format!("{raw},width=720,height=576,pixel-aspect-ratio=16/15")), (768, 576));
+        assert_eq!(caps(&format!("{raw},width=640,height=360")), (640, 360));
+        assert_eq!(caps("video/x-raw"), (0, 0));
+    }
+}

@@ -1,0 +1,286 @@
+//! Who takes part: the slots, their sources, and which cell each has. Only the job's thread writes here.
+//!
+//! Control and media come by two sockets, so media may come before the word that announces its slot. It is kept, up to a limit,
+//! for a while; a cached GOP is what usually comes so early.
+//!
+//! ```text
+//!  media first                      AddSlot                          first unit
+//!  ───────────> Early (kept) ──────────────────> Member (no branch) ───────────> Member (branch)
+//!                    └─ 5 s: forgotten                  └──────── RemoveSlot ─────────┘
+//! ```
+
+use super::branch::{Branch, Full, PREFIX};
+use super::inlet::{Inlet, Unit};
+use super::stage::Stage;
+use super::timing::{Grid, TimeLine};
+use crate::layout::best_fit;
+use crate::rtp::{Format, Kind};
+use crate::wire::compose::{ComposeSlot, ComposedVideo};
+use crate::wire::media::Message;
+use std::collections::{BTreeMap, HashMap};
+
+/// Bytes that are kept for slots that are not announced, all together.
+const EARLY: usize = 16 * 1024 * 1024;
+/// How long they are kept, in ns.
+const KEPT: u64 = 5_000_000_000;
+/// Pause before the elements of a slot are made again after they failed, in ns.
+const RETRY: u64 = 1_000_000_000;
+
+/// What the job has to tell others about a slot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// The source shall send a keyframe.
+    KeyframeWanted(u8),
+    /// For the log.
+    Warning(String),
+}
+
+/// All slots of a recording.
+#[derive(Debug)]
+pub struct Slots {
+    /// First moment of this process' part of the recording, CLOCK_MONOTONIC in ns.
+    began: u64,
+    canvas: Option<ComposedVideo>,
+    grid: Grid,
+    members: BTreeMap<u8, Member>,
+    early: BTreeMap<u8, Early>,
+    sources: HashMap<String, TimeLine>,
+    /// Slots that have the first cells.
+    order: Vec<u8>,
+    /// Counts the members, in the order they came.
+    joined: u64,
+    /// Counts the branches: names are never used twice.
+    branches: u64,
+    notes: Vec<Note>,
+}
+
+#[derive(Debug)]
+struct Member {
+    source: String,
+    kind: Kind,
+    joined: u64,
+    inlet: Option<Inlet>,
+    branch: Option<(String, Branch)>,
+    /// Not before this moment is a branch made again.
+    retry_at: u64,
+    /// Access units that found no room.
+    dropped: u64,
+}
+
+/// What came for a slot that is not announced.
+#[derive(Debug)]
+struct Early {
+    since: u64,
+    format: Option<Format>,
+    units: Vec<(u64, Vec<Vec<u8>>)>,
+    bytes: usize,
+}
+
+impl Slots {
+    pub fn new(began: u64, canvas: Option<ComposedVideo>, grid: Grid) -> Slots {
+        Slots {
+            began,
+            canvas,
+            grid,
+            members: BTreeMap::new(),
+            early: BTreeMap::new(),
+            sources: HashMap::new(),
+            order: Vec::new(),
+            joined: 0,
+            branches: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// A track joins.
+    pub fn add(&mut self, slot: ComposeSlot, stage: &Stage, now: u64) {
+        let ComposeSlot { slot: number, source, kind, format } = slot;
+        let early = self.early.remove(&number);
+        self.remove(number, stage);
+        let (joined, inlet, retry_at) = (self.joined, None, 0);
+        self.joined += 1;
+        self.sources.entry(source.clone()).or_default();
+        self.members.insert(number, Member { source, kind, joined, inlet, branch: None, retry_at, dropped: 0 });
+        self.arrange();
+        if let Some(format) = early.as_ref().and_then(|early| early.format).or(format) {
+            self.set_format(number, format, stage);
+        }
+        for (captured_ns, packets) in early.into_iter().flat_map(|early| early.units) {
+            self.take(number, captured_ns, packets.iter().map(Vec::as_slice), stage, now);
+        }
+    }
+
+    /// A track leaves.
+    pub fn remove(&mut self, number: u8, stage: &Stage) {
+        self.early.remove(&number);
+        let Some(member) = self.members.remove(&number) else { return };
+        if let Some((_, branch)) = member.branch {
+            branch.remove(stage);
+        }
+        if self.members.values().all(|other| other.source != member.source) {
+            self.sources.remove(&member.source);
+        }
+        self.arrange();
+    }
+
+    /// The order of the first cells.
+    pub fn set_order(&mut self, order: Vec<u8>) {
+        self.order = order;
+        self.arrange();
+    }
+
+    /// A message of the media socket.
+    pub fn hear(&mut self, message: Message<'_>, stage: &Stage, now: u64) {
+        match message {
+            Message::Format { slot, format } if self.members.contains_key(&slot) => self.set_format(slot, format, stage),
+            Message::Format { slot, format } => {
+                self.early.insert(slot, Early { since: now, format: Some(format), units: Vec::new(), bytes: 0 });
+            }
+            Message::Packets { slot, captured_ns, packets } if self.members.contains_key(&slot) => {
+                self.take(slot, captured_ns, packets, stage, now);
+            }
+            Message::Packets { slot, captured_ns, packets } => self.keep(slot, captured_ns, packets, now),
+            Message::KeyframeRequest { .. } => {}
+        }
+    }
+
+    /// Gives up on what did not come, asks for keyframes, forgets what nobody announced.
+    pub fn tick(&mut self, stage: &Stage, now: u64) {
+        let numbers: Vec<u8> = self.members.keys().copied().collect();
+        for number in numbers {
+            self.with_inlet(number, stage, now, |inlet, units| inlet.tick(now, &mut |unit| units.push(unit)));
+            let wanted =
+                self.members.get_mut(&number).and_then(|member| member.inlet.as_mut()).is_some_and(|inlet| inlet.wants_keyframe(now));
+            if wanted {
+                self.notes.push(Note::KeyframeWanted(number));
+            }
+        }
+        for early in self.early.values_mut().filter(|early| now.saturating_sub(early.since) >= KEPT) {
+            early.units.clear();
+            early.bytes = 0;
+        }
+    }
+
+    /// The elements of this name failed; others take their place when there is media.
+    pub fn failed(&mut self, name: &str, text: String, stage: &Stage, now: u64) {
+        let member = self.members.values_mut().find(|member| member.branch.as_ref().is_some_and(|(its, _)| its == name));
+        let Some((member, (_, branch))) = member.and_then(|member| member.branch.take().map(|branch| (member, branch))) else { return };
+        branch.remove(stage);
+        member.retry_at = now + RETRY;
+        if let Some(inlet) = &mut member.inlet {
+            inlet.start_again();
+        }
+        self.notes.push(Note::Warning(format!("{:?} of {} fails: {text}", member.kind, member.source)));
+    }
+
+    /// What there is to say since the last call.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Access units that were dropped and holes in what came, since the last call.
+    pub fn take_losses(&mut self) -> (u64, u64) {
+        self.members.values_mut().fold((0, 0), |(dropped, holes), member| {
+            let more = member.inlet.as_mut().map_or(0, Inlet::take_holes);
+            (dropped + std::mem::take(&mut member.dropped), holes + more)
+        })
+    }
+
+    /// A new epoch.
+    fn set_format(&mut self, number: u8, format: Format, stage: &Stage) {
+        let Some(member) = self.members.get_mut(&number) else { return };
+        if format.codec.kind() != member.kind {
+            self.notes.push(Note::Warning(format!(
+                "{} sends {} where {:?} was announced",
+                member.source,
+                format.codec.name(),
+                member.kind
+            )));
+            return;
+        }
+        member.inlet = Some(Inlet::new(format.codec));
+        if let Some((_, branch)) = member.branch.take_if(|(_, branch)| branch.codec() != format.codec) {
+            branch.remove(stage);
+        }
+    }
+
+    fn take<'a>(&mut self, number: u8, captured_ns: u64, packets: impl Iterator<Item = &'a [u8]>, stage: &Stage, now: u64) {
+        self.with_inlet(number, stage, now, |inlet, units| {
+            packets.for_each(|packet| inlet.push(now, captured_ns, packet, &mut |unit| units.push(unit)));
+        });
+    }
+
+    fn with_inlet(&mut self, number: u8, stage: &Stage, now: u64, work: impl FnOnce(&mut Inlet, &mut Vec<Unit>)) {
+        let mut units = Vec::new();
+        if let Some(inlet) = self.members.get_mut(&number).and_then(|member| member.inlet.as_mut()) {
+            work(inlet, &mut units);
+        }
+        for unit in units {
+            self.play(number, unit, stage, now);
+        }
+    }
+
+    /// Gives a unit to its branch, at its time.
+    fn play(&mut self, number: u8, unit: Unit, stage: &Stage, now: u64) {
+        self.ensure_branch(number, stage, now);
+        let Some(member) = self.members.get_mut(&number) else { return };
+        let captured = self.sources.get_mut(&member.source).map_or(unit.captured_ns, |line| line.place(unit.captured_ns, now));
+        let pts = match (captured.checked_sub(self.began), member.kind) {
+            (Some(pts), _) => pts,
+            // the decoder needs it; a picture of time 0 is not shown
+            (None, Kind::Video) => 0,
+            (None, Kind::Audio) => return,
+        };
+        let pushed = member.branch.as_ref().map_or(Ok(()), |(_, branch)| branch.push(pts, unit));
+        if let (Err(Full), Some(inlet)) = (pushed, &mut member.inlet) {
+            member.dropped += 1;
+            inlet.start_again();
+        }
+    }
+
+    fn ensure_branch(&mut self, number: u8, stage: &Stage, now: u64) {
+        let Some(member) = self.members.get_mut(&number) else { return };
+        let Some(codec) = member.inlet.as_ref().map(Inlet::codec) else { return };
+        if member.branch.is_some() || now < member.retry_at {
+            return;
+        }
+        let name = format!("{PREFIX}{number}-{}", self.branches);
+        self.branches += 1;
+        match Branch::add(stage, &name, codec, self.grid, self.began) {
+            Ok(Some(branch)) => {
+                member.branch = Some((name, branch));
+                self.arrange();
+            }
+            // the recording has no such track
+            Ok(None) => member.retry_at = u64::MAX,
+            Err(error) => {
+                member.retry_at = now + RETRY;
+                self.notes.push(Note::Warning(format!("no decoder for {}: {error}", codec.name())));
+            }
+        }
+    }
+
+    /// Gives each video slot its cell.
+    fn arrange(&mut self) {
+        let Some(canvas) = self.canvas else { return };
+        let mut video: Vec<(u8, &Member)> =
+            self.members.iter().filter(|(_, member)| member.kind == Kind::Video).map(|(number, member)| (*number, member)).collect();
+        video.sort_by_key(|(number, member)| (self.order.iter().position(|its| its == number).unwrap_or(usize::MAX), member.joined));
+        for ((_, member), cell) in video.iter().zip(best_fit(video.len(), canvas.width, canvas.height)) {
+            if let Some((_, branch)) = &member.branch {
+                branch.set_cell(cell);
+            }
+        }
+    }
+
+    fn keep<'a>(&mut self, slot: u8, captured_ns: u64, packets: impl Iterator<Item = &'a [u8]>, now: u64) {
+        let kept: usize = self.early.values().map(|early| early.bytes).sum();
+        let early = self.early.entry(slot).or_insert_with(|| Early { since: now, format: None, units: Vec::new(), bytes: 0 });
+        let packets: Vec<Vec<u8>> = packets.map(<[u8]>::to_vec).collect();
+        let bytes: usize = packets.iter().map(Vec::len).sum();
+        if kept + bytes <= EARLY && now.saturating_sub(early.since) < KEPT {
+            early.bytes += bytes;
+            early.units.push((captured_ns, packets));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The part of the pipeline that is always there: mixers, their permanent inputs, encoders, outputs.
+//!
+//! ```text
+//! black 16x16 ──> compositor ──> cut ──> H.264 ──> writer
+//! branches ─────> (cells)
+//! silence ──────> audiomixer ──> cut ──> AAC ────> writer
+//! branches ─────>
+//! ```
+//!
+//! The pipeline runs on CLOCK_MONOTONIC from its first moment on, so a packet's time in the recording is its capture
+//! time less that moment: no element stamps, smooths or guesses. The mixers wait [`LATENCY`] for late media; only the file
+//! waits, nobody watches. A mixer whose last input leaves starts again at zero; its permanent input never leaves.
+
+use super::codecs;
+use super::cut::Cut;
+use super::writer::Inbox;
+use crate::mp4::Kind;
+use crate::wire::compose::{ComposeSpec, ComposedAudio, ComposedVideo};
+use crate::wire::control::{Failure, FailureKind};
+use crate::worker::pipeline::Pipeline;
+use gstreamer::prelude::*;
+use gstreamer::{Bin, ClockTime, Element, PadProbeData, PadProbeReturn, PadProbeType, event};
+use gstreamer_app::{AppSink, AppSinkCallbacks};
+use std::sync::Arc;
+
+/// How long the mixers wait for media, in ns. Less than the delay of arrival tears holes into the sound.
+const LATENCY: u64 = 500_000_000;
+
+/// What both mixers are made with. A source that stops sending holds up nobody.
+const LIVE: &str = "force-live=true ignore-inactive-pads=true latency=500000000";
+
+/// One mixer and what is behind it.
+#[derive(Debug)]
+pub struct Mixer {
+    /// Branches are linked to its request pads.
+    pub element: Element,
+    pub cut: Arc<Cut>,
+    /// What the encoder's branch begins with.
+    gate: Element,
+}
+
+/// The permanent part.
+#[derive(Debug)]
+pub struct Stage {
+    bin: Bin,
+    pub video: Option<Mixer>,
+    pub audio: Option<Mixer>,
+}
+
+impl Stage {
+    /// Builds it into the pipeline, which counts from `began` (CLOCK_MONOTONIC, ns) on.
+    pub fn build(pipeline: &Pipeline, spec: &ComposeSpec, began: u64, inbox: &Inbox) -> Result<Stage, Failure> {
+        debug_assert!(LIVE.ends_with(&format!("={LATENCY}")));
+        let description = [spec.video.as_ref().map(video), spec.audio.as_ref().map(audio)].into_iter().flatten().collect::<String>();
+        let bin = gstreamer::parse::bin_from_description(&description, false).map_err(|error| failure(error.message()))?;
+        let video = spec.video.is_some().then(|| mixer(&bin, Kind::Video, inbox)).transpose()?;
+        let audio = spec.audio.is_some().then(|| mixer(&bin, Kind::Audio, inbox)).transpose()?;
+        let gst = pipeline.gst();
+        gst.add(&bin).map_err(|error| failure(&error.to_string()))?;
+        gst.set_start_time(ClockTime::NONE);
+        gst.set_base_time(ClockTime::from_nseconds(began));
+        Ok(Stage { bin, video, audio })
+    }
+
+    /// Where branches are added.
+    pub fn bin(&self) -> &Bin {
+        &self.bin
+    }
+
+    fn mixers(&self) -> impl Iterator<Item = &Mixer> {
+        self.video.iter().chain(&self.audio)
+    }
+
+    /// The recording ends at `at` (ns of running time).
+    pub fn end_at(&self, at: u64) {
+        self.mixers().for_each(|mixer| mixer.cut.end_at(at));
+    }
+
+    /// Both mixers have given out all that is part of the recording.
+    pub fn is_complete(&self) -> bool {
+        self.mixers().all(|mixer| mixer.cut.is_complete())
+    }
+
+    /// Lets the encoders give out what they still have. The mixers' inputs need not end for that.
+    pub fn drain(&self) {
+        for mixer in self.mixers() {
+            if let Some(pad) = mixer.gate.static_pad("sink") {
+                pad.send_event(event::Eos::new());
+            }
+        }
+    }
+
+    /// Buffers of the mixers that were dropped because their time did not grow.
+    pub fn take_backwards(&self) -> u64 {
+        self.mixers().map(|mixer| mixer.cut.take_backwards()).sum()
+    }
+}
+
+fn video(video: &ComposedVideo) -> String {
+    let (width, height, rate) = (video.width, video.height, video.frame_rate);
+    let encoder = codecs::video_encoder(video);
+    format!(
+        "compositor name=video-mixer background=black {LIVE} ! video/x-raw,format=I420,width={width},height={height},framerate={rate}/1 \
+         ! queue name=video-gate max-size-buffers=25 max-size-bytes=0 max-size-time=0 ! {encoder} ! appsink name=video-out \
+         videotestsrc is-live=true pattern=black ! video/x-raw,format=I420,width=16,height=16,framerate={rate}/1 ! video-mixer. "
+    )
+}
+
+/// Raw sound as the mixer and the encoder have it.
+pub const RAW_AUDIO: &str = "audio/x-raw,format=F32LE,rate=48000,channels=2,layout=interleaved";
+
+/// A source whose clock drifts is put right in steps of 10 ms; the mixer's defaults make it 40.
+fn audio(audio: &ComposedAudio) -> String {
+    let encoder = codecs::audio_encoder(audio);
+    format!(
+        "audiomixer name=audio-mixer {LIVE} alignment-threshold=10000000 discont-wait=100000000 ! {RAW_AUDIO} \
+         ! queue name=audio-gate max-size-buffers=0 max-size-bytes=0 max-size-time=2000000000 ! {encoder} ! appsink name=audio-out \
+         audiotestsrc is-live=true wave=silence samplesperbuffer=480 ! {RAW_AUDIO} ! audio-mixer. "
+    )
+}
+
+fn mixer(bin: &Bin, kind: Kind, inbox: &Inbox) -> Result<Mixer, Failure> {
+    let name = match kind {
+        Kind::Video => "video",
+        Kind::Audio => "audio",
+    };
+    let find = |part: &str| bin.by_name(&format!("{name}-{part}")).ok_or_else(|| failure("an element has lost its name"));
+    let (element, gate, out) = (find("mixer")?, find("gate")?, find("out")?);
+    let out = out.downcast::<AppSink>().map_err(|_| failure("an output is no appsink"))?;
+    let cut = Arc::new(Cut::new());
+    guard(&gate, cut.clone());
+    collect(&out, kind, inbox.clone());
+    Ok(Mixer { element, cut, gate })
+}
+
+/// Asks the cut for each buffer that comes out of a mixer. Before the gate's own pad: once that has seen the end, a mixer that
+/// still pushes would be told so, and complains.
+fn guard(gate: &Element, cut: Arc<Cut>) {
+    let Some(pad) = gate.static_pad("sink").and_then(|pad| pad.peer()) else { return };
+    pad.add_probe(PadProbeType::BUFFER, move |_, info| {
+        let Some(PadProbeData::Buffer(buffer)) = &info.data else { return PadProbeReturn::Ok };
+        let pts = buffer.pts().unwrap_or(ClockTime::ZERO).nseconds();
+        let duration = buffer.duration().unwrap_or(ClockTime::ZERO).nseconds();
+        if cut.pass(pts, duration) { PadProbeReturn::Ok } else { PadProbeReturn::Drop }
+    });
+}
+
+/// Gives what an encoder makes to the writer. When the writer does not keep up, the encoder waits.
+fn collect(out: &AppSink, kind: Kind, inbox: Inbox) {
+    out.set_sync(false);
+    out.set_max_buffers(4);
+    let end = inbox.clone();
+    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gstreamer::FlowError::Eos)?;
+        inbox.sample(kind, &sample)
+    });
+    out.set_callbacks(callbacks.eos(move |_| end.end(kind)).build());
+}
+
+fn failure(text: &str) -> Failure {
+    Failure { kind: FailureKind::Pipeline, text: text.into() }
+}

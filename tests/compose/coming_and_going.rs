@@ -1,0 +1,200 @@
+//! People come and go, stall and mute while it records; nobody else notices.
+
+use crate::bench::{Bench, MS, PICTURE, cell, look, prepare};
+use crate::sync::{TOGETHER, check_cadence};
+use viduct::rtp::Kind;
+use viduct::wire::control::ToWorker;
+use viduct_testkit::flashes::film::{Area, Film};
+use viduct_testkit::flashes::source::VideoCodec::{H264, Vp8};
+use viduct_testkit::flashes::{beep_hz, tone_hz};
+
+/// Black of the background, and what no source ever shows.
+const BLACK: f64 = 25.0;
+
+/// Seconds of the film at which an area is black.
+fn black(film: &Film, area: Area) -> Vec<f64> {
+    film.luma(area).into_iter().filter(|(_, luma)| *luma < BLACK).map(|(at, _)| at).collect()
+}
+
+fn check_together(film: &Film, area: Area, number: usize, from: f64, to: f64, least: usize) {
+    let sync: Vec<_> = film.sync(area, beep_hz(number)).into_iter().filter(|(at, _)| (from..to).contains(at)).collect();
+    assert!(sync.len() >= least, "source {number} flashes and beeps {} times from {from} to {to} s", sync.len());
+    assert!(sync.iter().all(|(_, late)| late.abs() <= TOGETHER), "source {number}: {sync:?}");
+}
+
+/// Not a moment of silence of source 0 between these seconds.
+fn check_sound(film: &Film, number: usize, from: f64, to: f64) {
+    let silences: Vec<_> = film.silences(tone_hz(number)).into_iter().filter(|(at, length)| at + length > from && *at < to).collect();
+    assert!(silences.is_empty(), "source {number}: {silences:?}");
+}
+
+#[test]
+fn a_source_joins_late_leaves_and_comes_back() {
+    let (first, second) = (look(H264, 640, 360, 25), look(Vp8, 640, 360, 25));
+    prepare(&[(0, first), (1, second)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, first);
+    bench.play_until(3.0);
+    bench.join(1, second);
+    bench.play_until(6.0);
+    bench.leave(1);
+    bench.play_until(8.0);
+    bench.join(1, second);
+    bench.play_until(10.5);
+    let film = bench.stop().film();
+    check_cadence(&film);
+    check_sound(&film, 0, 1.5, 10.4);
+    check_together(&film, cell(0, 2), 0, 3.1, 5.9, 2);
+    check_together(&film, cell(0, 1), 0, 6.1, 7.9, 1);
+    check_together(&film, cell(1, 2), 1, 3.1, 5.9, 2);
+    check_together(&film, cell(1, 2), 1, 8.1, 10.4, 2);
+    // its picture comes from the cache, at once, and goes at once; alone, source 0 covers the whole canvas' middle
+    let right = Area { x: 720, y: 200, width: 480, height: 320 };
+    let late = black(&film, right).into_iter().filter(|at| (3.3..6.0).contains(at) || (8.3..10.4).contains(at)).count();
+    assert_eq!(late, 0, "pictures without source 1");
+    let bars = Area { x: 660, y: 20, width: 600, height: 100 };
+    let times = black(&film, bars);
+    let two = |at: &f64| (3.3..5.9).contains(at) || (8.3..10.4).contains(at);
+    assert_eq!(times.iter().filter(|at| two(at)).count(), film.times().iter().filter(|at| two(at)).count(), "the bars of two cells");
+    assert!(!times.iter().any(|at| (6.3..7.9).contains(at)), "bars where one source fills the canvas: {times:?}");
+    let silences = film.silences(tone_hz(1));
+    assert!(silences.iter().any(|(at, length)| (at - 6.0).abs() < 0.2 && (length - 2.0).abs() < 0.2), "{silences:?}");
+}
+
+#[test]
+fn a_source_that_stalls_holds_up_nobody_and_is_in_sync_at_once() {
+    let (first, second) = (look(H264, 640, 360, 25), look(H264, 640, 360, 20));
+    let second = viduct_testkit::flashes::source::Look { fps: 25, ..second };
+    prepare(&[(0, first), (1, second)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, first);
+    bench.join(1, second);
+    bench.play_until(3.0);
+    bench.feed(2).stalled = true;
+    bench.feed(3).stalled = true;
+    bench.play_until(6.0);
+    bench.feed(2).resume();
+    bench.feed(3).stalled = false;
+    bench.play_until(10.0);
+    let take = bench.stop();
+    let film = take.film();
+    check_cadence(&film);
+    check_sound(&film, 0, 1.5, 9.9);
+    check_together(&film, cell(0, 2), 0, 1.5, 9.9, 8);
+    check_together(&film, cell(1, 2), 1, 8.1, 9.9, 1);
+    assert!(black(&film, cell(1, 2)).into_iter().all(|at| at < 1.5), "the last picture stays");
+    let silences: Vec<_> = film.silences(tone_hz(1)).into_iter().filter(|(at, _)| (1.5..9.9).contains(at)).collect();
+    assert!(silences.len() == 1 && (silences[0].1 - 3.0).abs() < 0.2, "{silences:?}");
+}
+
+#[test]
+fn a_muted_source_is_silent_and_in_sync_after() {
+    let source = look(H264, 640, 360, 25);
+    prepare(&[(0, source), (1, source)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, source);
+    bench.join(1, source);
+    bench.play_until(2.5);
+    bench.feed(3).mute(1, true);
+    bench.play_until(5.5);
+    bench.feed(3).mute(1, false);
+    bench.play_until(8.5);
+    let film = bench.stop().film();
+    check_cadence(&film);
+    check_sound(&film, 0, 1.0, 8.4);
+    assert!(film.beeps(beep_hz(1)).into_iter().all(|at| !(2.7..5.4).contains(&at)));
+    check_together(&film, cell(1, 2), 1, 5.7, 8.4, 2);
+}
+
+#[test]
+fn a_source_changes_its_size_and_its_codec_without_a_flash() {
+    let (wide, tall, other) = (look(H264, 640, 360, 25), look(H264, 360, 640, 25), look(Vp8, 320, 240, 25));
+    prepare(&[(0, wide), (0, tall), (0, other)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, wide);
+    bench.play_until(3.0);
+    // a phone is turned: the same stream goes on with a keyframe of another size
+    bench.change_video(0, 0, tall);
+    bench.play_until(6.0);
+    bench.play_video(0, 0, other);
+    bench.play_until(9.0);
+    let film = bench.stop().film();
+    check_cadence(&film);
+    let middle = Area { x: 500, y: 40, width: 280, height: 640 };
+    assert!(black(&film, middle).into_iter().all(|at| at < 1.0), "a flash: {:?}", black(&film, middle));
+    check_together(&film, middle, 0, 1.0, 8.9, 7);
+    // wide fills the canvas; tall leaves 437 px at each side, 4:3 160
+    let (far, near) = (Area { x: 20, y: 100, width: 100, height: 500 }, Area { x: 200, y: 100, width: 200, height: 500 });
+    let lit = |area, from: f64, to: f64| {
+        film.luma(area).into_iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, luma)| luma > BLACK).collect::<Vec<_>>()
+    };
+    for (area, from, to, expected) in [
+        (far, 1.0, 2.9, true),
+        (near, 1.0, 2.9, true),
+        (far, 3.3, 5.9, false),
+        (near, 3.3, 5.9, false),
+        (far, 6.3, 8.9, false),
+        (near, 6.3, 8.9, true),
+    ] {
+        let lit = lit(area, from, to);
+        assert!(lit.len() > 40 && lit.iter().all(|lit| *lit == expected), "{area:?} from {from} to {to} s");
+    }
+}
+
+#[test]
+fn the_layout_says_who_is_first_and_media_may_come_before_its_word() {
+    let (wide, tall) = (look(H264, 640, 360, 25), look(Vp8, 360, 640, 25));
+    prepare(&[(0, wide), (1, tall)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.play_video(0, 0, wide);
+    bench.play_audio(1, 0);
+    bench.play_until(1.0);
+    bench.announce(0, 0, Kind::Video);
+    bench.announce(1, 0, Kind::Audio);
+    bench.join(1, tall);
+    bench.play_until(3.0);
+    bench.say(&ToWorker::Layout { order: vec![2, 9, 0] });
+    bench.play_until(5.0);
+    let film = bench.stop().film();
+    check_cadence(&film);
+    // the top of a cell: a tall picture is there, a wide one is not
+    let top = |left: u32| Area { x: left + 250, y: 20, width: 140, height: 100 };
+    for (area, from, to, lit) in
+        [(top(0), 1.5, 2.9, false), (top(640), 1.5, 2.9, true), (top(0), 3.3, 4.9, true), (top(640), 3.3, 4.9, false)]
+    {
+        let pictures: Vec<f64> = film.luma(area).into_iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, luma)| luma).collect();
+        assert!(pictures.len() > 30 && pictures.iter().all(|luma| (*luma > BLACK) == lit), "{area:?} from {from} s: {pictures:?}");
+    }
+    check_together(&film, cell(0, 2), 0, 1.3, 2.9, 1);
+    check_together(&film, cell(1, 2), 0, 3.3, 4.9, 1);
+}
+
+#[test]
+fn a_wrong_clock_and_lost_packets_harm_only_their_source() {
+    let source = look(H264, 640, 360, 25);
+    prepare(&[(0, source), (1, source), (2, source)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, source);
+    bench.join(1, source);
+    for slot in [2, 3] {
+        bench.feed(slot).shift = 800 * MS as i64;
+    }
+    bench.join(2, source);
+    bench.feed(4).lose_one_in = Some(40);
+    bench.play_until(9.0);
+    let take = bench.stop();
+    let film = take.film();
+    check_cadence(&film);
+    check_sound(&film, 0, 1.0, 8.9);
+    check_together(&film, cell(0, 3), 0, 1.5, 8.9, 7);
+    check_together(&film, cell(1, 3), 1, 1.5, 8.9, 7);
+    assert!(take.requests.len() >= 2 && take.requests.iter().all(|slot| *slot == 4), "{:?}", take.requests);
+    assert!(take.warnings().iter().any(|text| text.contains("holes")), "{:?}", take.warnings());
+    assert!(film.video_end - 9.0 < 3.0 * PICTURE);
+}

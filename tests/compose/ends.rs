@@ -1,0 +1,72 @@
+//! However it ends, there is a film.
+
+use crate::bench::{Bench, MS, PICTURE, WIDTH, cell, look, prepare};
+use crate::sync::{TOGETHER, check_cadence};
+use viduct::mp4;
+use viduct::wire::compose::{ComposedAudio, ComposedVideo};
+use viduct_testkit::flashes::beep_hz;
+use viduct_testkit::flashes::film::Film;
+use viduct_testkit::flashes::source::VideoCodec::H264;
+
+#[test]
+fn a_daemon_that_dies_leaves_a_finished_file() {
+    let source = look(H264, 640, 360, 25);
+    prepare(&[(0, source)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, source);
+    bench.play_until(3.0);
+    let take = bench.abandon();
+    assert!(take.ended - take.stopped < 2000 * MS, "it took {} ms", (take.ended - take.stopped) / MS);
+    assert!(mp4::inspect(&take.path).unwrap().finished);
+    let film = take.film();
+    check_cadence(&film);
+    assert!((film.video_end - 3.0).abs() < 2.0 * PICTURE, "{} s", film.video_end);
+}
+
+#[test]
+fn a_killed_composer_is_gone_on_with_in_the_same_file() {
+    let source = look(H264, 640, 360, 25);
+    prepare(&[(0, source)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, source);
+    bench.play_until(3.5);
+    bench.kill();
+    let killed = mp4::inspect(&bench.path()).unwrap();
+    assert!(!killed.finished && killed.duration.as_secs_f64() > 2.5, "{killed:?}");
+    bench.play_until(4.5);
+    bench.restart();
+    bench.wait_ready();
+    bench.join(0, source);
+    bench.play_until(8.0);
+    let film = bench.stop().film();
+    assert!((film.video_end - 8.0).abs() < 2.0 * PICTURE, "{} s", film.video_end);
+    let times = film.times();
+    let gaps: Vec<_> = times.windows(2).filter(|pair| pair[1] - pair[0] > PICTURE + 0.001).collect();
+    assert!(gaps.len() == 1 && gaps[0][0] < 3.5 && gaps[0][1] > 4.5, "{gaps:?}");
+    let sync: Vec<_> = film.sync(cell(0, 1), beep_hz(0)).into_iter().filter(|(at, _)| *at > 5.2).collect();
+    assert!(sync.len() >= 2 && sync.iter().all(|(_, late)| late.abs() <= TOGETHER), "{sync:?}");
+}
+
+#[test]
+fn pictures_alone_and_sound_alone() {
+    let source = look(H264, 640, 360, 30);
+    prepare(&[(0, source)]);
+    let video = ComposedVideo { width: WIDTH, height: 720, frame_rate: 30, kbps: 1000 };
+    for (video, audio) in [(Some(video), None), (None, Some(ComposedAudio { kbps: 64 }))] {
+        let mut bench = Bench::of(video, audio);
+        bench.wait_ready();
+        bench.join(0, source);
+        bench.play_until(3.0);
+        let take = bench.stop();
+        let film = Film::read(&take.path, video.is_some(), audio.is_some()).unwrap();
+        let summary = mp4::inspect(&take.path).unwrap();
+        assert_eq!((summary.video.is_some(), summary.audio), (video.is_some(), audio.is_some()));
+        assert!((summary.duration.as_secs_f64() - 3.0).abs() < 0.1, "{summary:?}");
+        match video {
+            Some(_) => assert!(film.flashes(cell(0, 1)).len() >= 2 && film.times().len().abs_diff(90) < 4),
+            None => assert!(film.beeps(beep_hz(0)).len() >= 2),
+        }
+    }
+}

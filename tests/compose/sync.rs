@@ -1,0 +1,97 @@
+//! Picture and sound are together, and the file is as long as the recording took.
+
+use crate::bench::{Bench, MS, PICTURE, S, Take, cell, look, prepare};
+use viduct::clock::monotonic_ns;
+use viduct_testkit::flashes::film::Film;
+use viduct_testkit::flashes::source::VideoCodec::{H264, Vp8};
+use viduct_testkit::flashes::{PERIOD, beep_hz, tone_hz};
+
+/// Lips and voice fall apart at 45 ms; half a frame of it is the output's own grid.
+pub const TOGETHER: f64 = 0.040;
+
+/// Every picture is there, one after the other, from the first moment on; sound is as long as the pictures.
+pub fn check_cadence(film: &Film) {
+    let times = film.times();
+    assert_eq!(times.first(), Some(&0.0));
+    let odd: Vec<_> = times.windows(2).filter(|pair| (pair[1] - pair[0] - PICTURE).abs() > 0.001).collect();
+    assert!(odd.is_empty(), "pictures are missing or doubled: {odd:?}");
+    assert!((film.audio_end - film.video_end).abs() < PICTURE, "sound ends at {}, pictures at {}", film.audio_end, film.video_end);
+}
+
+/// The film is as long as the recording took, by the composer's clock.
+fn check_duration(film: &Film, take: &Take) {
+    let took = (take.stopped - take.began) as f64 / S as f64;
+    assert!((film.video_end - took).abs() < 1.5 * PICTURE, "{} s long, recorded {took} s", film.video_end);
+}
+
+#[test]
+fn four_sources_flash_and_beep_together() {
+    let looks = [look(H264, 640, 360, 25), look(H264, 640, 360, 50), look(Vp8, 640, 360, 25), look(H264, 640, 360, 30)];
+    let sources: Vec<_> = (0..).zip(looks).collect();
+    prepare(&sources);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    for (number, look) in &sources {
+        bench.join(*number, *look);
+    }
+    bench.play_until(9.0);
+    let take = bench.stop();
+    let film = take.film();
+    check_cadence(&film);
+    check_duration(&film, &take);
+    for (number, _) in sources {
+        let sync = film.sync(cell(number.into(), 4), beep_hz(number.into()));
+        assert!(sync.len() >= 7, "source {number} flashes and beeps {} times in 8 s", sync.len());
+        let apart: Vec<_> = sync.iter().filter(|(_, late)| late.abs() > TOGETHER).collect();
+        assert!(apart.is_empty(), "source {number}: {apart:?}");
+        let late: Vec<f64> = sync.iter().map(|(_, late)| *late).collect();
+        let spread = late.iter().copied().fold(f64::MIN, f64::max) - late.iter().copied().fold(f64::MAX, f64::min);
+        assert!(spread <= PICTURE + 0.005, "source {number} wanders by {spread} s");
+        let silences = film.silences(tone_hz(number.into()));
+        // before it came, and the last moment
+        assert!(silences.iter().all(|(at, _)| *at == 0.0 || *at > film.audio_end - 0.1), "source {number}: {silences:?}");
+    }
+}
+
+#[test]
+fn a_picture_in_the_file_is_where_its_capture_time_is() {
+    let source = look(H264, 640, 360, 25);
+    prepare(&[(0, source)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, source);
+    bench.play_until(5.0);
+    let take = bench.stop();
+    let film = take.film();
+    let late = |(at, captured): (f64, f64)| {
+        let expected = (take.began as f64 / S as f64 + at) % (PERIOD as f64 / S as f64);
+        (expected - captured + 3.0).rem_euclid(2.0) - 1.0
+    };
+    let mut ages: Vec<f64> = film.captured(cell(0, 1)).into_iter().map(late).collect();
+    ages.sort_by(f64::total_cmp);
+    assert!(ages.len() > 80, "{} pictures tell their time", ages.len());
+    // one step of brightness is a picture's time
+    assert!(ages[ages.len() / 2].abs() <= 0.025 && ages[0] > -0.065 && ages[ages.len() - 1] < 0.065, "{ages:?}");
+}
+
+#[test]
+fn a_recording_of_nobody_grows_black_and_silent() {
+    let began = monotonic_ns();
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    assert!(monotonic_ns() - began < 2 * S, "nothing on disk for 2 s");
+    bench.play_until(1.2);
+    let early = bench.written().unwrap();
+    bench.play_until(3.0);
+    let late = bench.written().unwrap();
+    assert!(late.bytes > early.bytes && late.duration_ms >= early.duration_ms + 1000, "{early:?} {late:?}");
+    let take = bench.stop();
+    assert!(take.ended - take.stopped < 1000 * MS, "stop took {} ms", (take.ended - take.stopped) / MS);
+    let film = take.film();
+    check_cadence(&film);
+    check_duration(&film, &take);
+    assert!(film.luma(cell(0, 1)).iter().all(|(_, luma)| *luma < 20.0));
+    let result = take.written.unwrap();
+    assert_eq!(result.bytes, std::fs::metadata(&take.path).unwrap().len());
+    assert!((result.duration_ms as f64 / 1000.0 - film.video_end).abs() < PICTURE, "{result:?}");
+}
