@@ -17,7 +17,7 @@ mod pipeline;
 mod socket;
 mod watchdog;
 
-use crate::wire::control::{Failure, FromWorker, Spec, ToWorker};
+use crate::wire::control::{Failure, FailureKind, FromWorker, Spec, ToWorker};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};

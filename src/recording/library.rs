@@ -1,0 +1,293 @@
+//! All recordings of this box: their metadata on disk, and the same in memory for readers, who never wait for the disk.
+//!
+//! One folder a recording under the library's root; a folder without metadata is none. Written by [`Library::create`],
+//! [`Library::save`] and [`Library::delete`] alone; who calls `save` is the owner of that recording (its task, or the recovery).
+//! All that writes blocks on the disk.
+//!
+//! # Steps
+//!
+//! Create:
+//! - **L1** make the folder under a temporary name.
+//! - **L2** write its reserve: room for later metadata, given up when the disk is full.
+//! - **L3** write its metadata.
+//! - **L4** rename the folder to the recording's id, sync the root. A power cut before leaves what the next start sweeps away.
+//!
+//! Save: the metadata is replaced as a whole ([`disk::replace`]). Delete: the folder goes as a whole ([`disk::remove_tree`]).
+
+use super::error::Error;
+use super::metadata::{self, metadata_name};
+use super::plan::{Recording, file_name};
+use crate::disk;
+use crate::ids::{RecordingId, SessionId};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Room kept for metadata on a disk that is full, in bytes: the old and the new one are there at the same time.
+const RESERVE: usize = 16 * 1024;
+const RESERVE_NAME: &str = ".reserve";
+
+/// The recordings.
+#[derive(Debug)]
+pub struct Library {
+    root: PathBuf,
+    /// Base of URLs, without a trailing slash.
+    public_url: String,
+    index: Mutex<BTreeMap<RecordingId, Arc<Recording>>>,
+    /// Held while folders come and go, so that an id is given once.
+    folders: Mutex<()>,
+}
+
+impl Library {
+    /// Reads what is there. Makes the root if need be; sweeps away what interrupted steps left.
+    pub fn open(root: &Path, public_url: String) -> Result<Library, Error> {
+        disk::create_folder(root)?;
+        disk::sweep(root)?;
+        let mut index = BTreeMap::new();
+        for name in names(root)? {
+            let (id, folder) = (RecordingId::from(name.as_str()), root.join(&name));
+            let Ok(text) = fs::read(folder.join(metadata_name(&id))) else { continue };
+            match metadata::from_disk(&text).filter(|recording| recording.id == id) {
+                Some(recording) => drop(index.insert(id, Arc::new(recording))),
+                None => tracing::warn!(recording = %id, "the metadata is not understood; the recording is not listed"),
+            }
+        }
+        Ok(Library { root: root.to_owned(), public_url, index: Mutex::new(index), folders: Mutex::default() })
+    }
+
+    /// Makes the folder of a new recording of `session`; `make` fills in what belongs to the id (rest.md §10.3).
+    pub fn create(&self, session: &SessionId, make: impl FnOnce(RecordingId) -> Recording) -> Result<Arc<Recording>, Error> {
+        let _folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = self.free_id(session);
+        let recording = Arc::new(make(id.clone()));
+        let folder = self.folder(&id);
+        let temporary = disk::temporary(&folder);
+        let made = self.furnish(&temporary, &recording).and_then(|()| Ok(disk::publish(&temporary, &folder)?));
+        if let Err(error) = made {
+            // what cannot be removed now is swept at the next start
+            let _ = fs::remove_dir_all(&temporary);
+            return Err(error);
+        }
+        self.index().insert(id, recording.clone());
+        Ok(recording)
+    }
+
+    fn furnish(&self, folder: &Path, recording: &Recording) -> Result<(), Error> {
+        disk::create_folder(folder)?;
+        disk::replace(&folder.join(RESERVE_NAME), &vec![b'-'; RESERVE])?;
+        Ok(disk::replace(&folder.join(metadata_name(&recording.id)), self.text(recording).as_bytes())?)
+    }
+
+    /// `S`, then `S~1`, `S~2`, …: one more than the last that is there. A folder of that name that is none of ours is stepped over.
+    fn free_id(&self, session: &SessionId) -> RecordingId {
+        let number = |id: &RecordingId| match id.as_str().strip_prefix(session.as_str())? {
+            "" => Some(0),
+            rest => rest.strip_prefix('~')?.parse::<u32>().ok(),
+        };
+        let last = self.index().keys().filter_map(number).max();
+        let id = |number: u32| if number == 0 { session.as_str().into() } else { RecordingId::from(format!("{session}~{number}")) };
+        let mut next = last.map_or(0, |last| last.saturating_add(1));
+        while next < u32::MAX && fs::symlink_metadata(self.folder(&id(next))).is_ok() {
+            next += 1;
+        }
+        id(next)
+    }
+
+    /// Keeps a recording's new state. Readers see it in any case; an error means that the disk has an old one.
+    pub fn save(&self, recording: Recording) -> Result<Arc<Recording>, Error> {
+        let recording = Arc::new(recording);
+        self.index().insert(recording.id.clone(), recording.clone());
+        let folder = self.folder(&recording.id);
+        let (path, text) = (folder.join(metadata_name(&recording.id)), self.text(&recording));
+        let mut saved = disk::replace(&path, text.as_bytes());
+        let is_full = saved.as_ref().is_err_and(|error| error.kind == disk::Kind::Full);
+        if (is_full || recording.status.is_final()) && fs::remove_file(folder.join(RESERVE_NAME)).is_ok() && is_full {
+            saved = disk::replace(&path, text.as_bytes());
+        }
+        saved?;
+        Ok(recording)
+    }
+
+    /// One recording.
+    pub fn get(&self, id: &RecordingId) -> Option<Arc<Recording>> {
+        self.index().get(id).cloned()
+    }
+
+    /// All of them, the oldest first.
+    pub fn list(&self) -> Vec<Arc<Recording>> {
+        let mut all: Vec<_> = self.index().values().cloned().collect();
+        all.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        all
+    }
+
+    /// Removes a finished recording with its folder.
+    pub fn delete(&self, id: &RecordingId) -> Result<(), Error> {
+        let _folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let recording = self.get(id).ok_or_else(|| Error::Unknown(id.clone()))?;
+        if !recording.status.is_final() {
+            return Err(Error::Unfinished(id.clone()));
+        }
+        match disk::remove_tree(&self.folder(id)) {
+            // somebody was faster, by hand
+            Err(error) if error.kind != disk::Kind::Missing => return Err(error.into()),
+            _ => {}
+        }
+        self.index().remove(id);
+        Ok(())
+    }
+
+    /// The file `name` of a finished recording. Nothing else in its folder can be had, nor anything outside.
+    pub fn file(&self, id: &RecordingId, name: &str) -> Option<PathBuf> {
+        let recording = self.get(id).filter(|recording| recording.status.is_final())?;
+        let folder = self.folder(id);
+        let mut files = (1..).map(|number| file_name(&recording.name, number)).take_while(|file| folder.join(file).is_file());
+        files.find(|file| file == name).map(|file| folder.join(file))
+    }
+
+    /// Where a recording lies.
+    pub fn folder(&self, id: &RecordingId) -> PathBuf {
+        self.root.join(id.as_str())
+    }
+
+    fn text(&self, recording: &Recording) -> String {
+        metadata::to_disk(recording, &self.public_url)
+    }
+
+    // No critical section panics; one that did would still leave an index that is whole.
+    fn index(&self) -> MutexGuard<'_, BTreeMap<RecordingId, Arc<Recording>>> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The folders under `root` that may be recordings.
+fn names(root: &Path) -> Result<Vec<String>, Error> {
+    let list = |error: io::Error| disk::Error { kind: disk::Kind::of(&error), step: disk::Step::List, path: root.to_owned(), source: error };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root).map_err(list)? {
+        let entry = entry.map_err(list)?;
+        names.extend(entry.file_name().into_string().ok().filter(|name| metadata::is_word(name) && entry.path().is_dir()));
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::metadata::tests::recording;
+    use crate::recording::plan::Status;
+
+    fn open(root: &Path) -> Library {
+        Library::open(root, "https://box".into()).unwrap()
+    }
+
+    fn create(library: &Library, session: &str, status: Status) -> RecordingId {
+        let session = SessionId::from(session);
+        let make = |id| Recording { id, session: session.clone(), ..recording(status) };
+        library.create(&session, make).unwrap().id.clone()
+    }
+
+    fn entries(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn ids_count_on_from_what_is_on_disk() {
+        let root = tempfile::tempdir().unwrap();
+        let library = open(root.path());
+        assert_eq!(create(&library, "A", Status::Ready).as_str(), "A");
+        assert_eq!(create(&library, "A", Status::Ready).as_str(), "A~1");
+        assert_eq!(create(&library, "A-B", Status::Ready).as_str(), "A-B");
+        let library = open(root.path());
+        assert_eq!(create(&library, "A", Status::Ready).as_str(), "A~2", "after a restart");
+        library.delete(&"A~1".into()).unwrap();
+        assert_eq!(create(&library, "A", Status::Ready).as_str(), "A~3", "a gap is not filled");
+        library.delete(&"A~3".into()).unwrap();
+        assert_eq!(create(&library, "A", Status::Ready).as_str(), "A~3", "the latest frees its number");
+        fs::create_dir(root.path().join("A~4")).unwrap();
+        assert_eq!(create(&library, "A", Status::Ready).as_str(), "A~5", "a folder of somebody else is left alone");
+        assert_eq!(library.list().len(), 5);
+    }
+
+    #[test]
+    fn the_library_is_what_the_disk_says() {
+        let root = tempfile::tempdir().unwrap();
+        let library = open(root.path());
+        let id = create(&library, "A", Status::Starting);
+        let started = Recording { status: Status::Started, ..(*library.get(&id).unwrap()).clone() };
+        library.save(started.clone()).unwrap();
+        fs::create_dir(root.path().join("no-metadata")).unwrap();
+        fs::create_dir(root.path().join("broken")).unwrap();
+        fs::write(root.path().join("broken/.recording.broken"), "{").unwrap();
+        fs::create_dir(root.path().join("other")).unwrap();
+        fs::copy(library.folder(&id).join(".recording.A"), root.path().join("other/.recording.other")).unwrap();
+        fs::create_dir(root.path().join(".X.viduct-new")).unwrap();
+        fs::write(root.path().join("file"), "x").unwrap();
+        let again = open(root.path());
+        assert_eq!(again.list().iter().map(|r| (**r).clone()).collect::<Vec<_>>(), [started]);
+        assert!(!root.path().join(".X.viduct-new").exists());
+    }
+
+    #[test]
+    fn what_is_not_finished_is_not_deleted_nor_served() {
+        let root = tempfile::tempdir().unwrap();
+        let library = open(root.path());
+        for status in Status::ALL {
+            let id = create(&library, "A", status);
+            fs::write(library.folder(&id).join("lobby.mp4"), "x").unwrap();
+            assert_eq!(library.file(&id, "lobby.mp4").is_some(), status.is_final(), "{status:?}");
+            let deleted = library.delete(&id);
+            match status.is_final() {
+                true => assert!(deleted.is_ok() && !library.folder(&id).exists() && library.get(&id).is_none()),
+                false => assert!(matches!(deleted, Err(Error::Unfinished(_))) && library.folder(&id).exists()),
+            }
+            assert!(matches!(library.delete(&"B".into()), Err(Error::Unknown(_))));
+        }
+    }
+
+    #[test]
+    fn only_the_films_of_a_recording_are_served() {
+        let root = tempfile::tempdir().unwrap();
+        let library = open(root.path());
+        let id = create(&library, "A", Status::Ready);
+        for name in ["lobby.mp4", "lobby-2.mp4", "lobby-4.mp4", "part-1.mp4", ".lock"] {
+            fs::write(library.folder(&id).join(name), "x").unwrap();
+        }
+        for name in ["lobby.mp4", "lobby-2.mp4"] {
+            assert_eq!(library.file(&id, name), Some(library.folder(&id).join(name)));
+        }
+        for name in ["lobby-4.mp4", "part-1.mp4", ".lock", ".recording.A", "", ".", "..", "../A/lobby.mp4", "lobby.mp4/", "x"] {
+            assert_eq!(library.file(&id, name), None, "{name}");
+        }
+        assert_eq!(library.file(&"..".into(), "lobby.mp4"), None);
+    }
+
+    #[test]
+    fn a_finished_recording_gives_its_reserve_up() {
+        let root = tempfile::tempdir().unwrap();
+        let library = open(root.path());
+        let id = create(&library, "A", Status::Starting);
+        let folder = library.folder(&id);
+        assert_eq!(entries(&folder), [".recording.A", ".reserve"]);
+        library.save(Recording { id: id.clone(), ..recording(Status::Started) }).unwrap();
+        assert_eq!(entries(&folder).len(), 2);
+        library.save(Recording { id, ..recording(Status::Ready) }).unwrap();
+        assert_eq!(entries(&folder), [".recording.A"]);
+    }
+
+    #[test]
+    fn a_disk_without_room_is_made_some() {
+        let root = tempfile::tempdir().unwrap();
+        let library = open(root.path());
+        let id = create(&library, "A", Status::Started);
+        // every write to this device fails for want of room; the failed try removes the link
+        let path = library.folder(&id).join(metadata_name(&id));
+        std::os::unix::fs::symlink("/dev/full", disk::temporary(&path)).unwrap();
+        library.save(Recording { id: id.clone(), ..recording(Status::Failed) }).unwrap();
+        assert_eq!(open(root.path()).get(&id).unwrap().status, Status::Failed);
+        assert_eq!(entries(&library.folder(&id)), [".recording.A"]);
+    }
+}

@@ -1,0 +1,172 @@
+//! The next start: every recording that was not finished is, so that each is `ready` or `failed`.
+//!
+//! # Steps, for each recording whose metadata does not say `ready` or `failed`
+//!
+//! - **R1** wait for the folder's lock: a composer that outlived its daemon finishes its file within seconds, and has it as long.
+//! - **R2** finish and name the files (P1 to P3 of [`super::parts`]).
+//! - **R3** save the metadata: `ready`, or `failed` if there is nothing to play.
+//!
+//! Killed between two of them, the next start does them again.
+
+use super::library::Library;
+use super::parts::{self, Films};
+use super::plan::{Recording, Status};
+use crate::clock::Clock;
+use crate::disk::{self, FolderLock};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a lock is waited for. Whoever has it is killed before by its supervisor, or has ended by itself.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Does R1 to R3 for every recording that needs them, one after the other.
+pub async fn recover(library: Arc<Library>, clock: Clock) {
+    for recording in library.list().into_iter().filter(|recording| !recording.status.is_final()) {
+        let found = films(&library, &recording, clock).await;
+        let ended = ended(&recording, &found, false);
+        tracing::info!(recording = %ended.id, status = ended.status.as_str(), "an unfinished recording was found and finished");
+        save(&library, ended).await;
+    }
+}
+
+/// R1 and R2, for a recording that ended just now or before the last start.
+pub async fn films(library: &Library, recording: &Recording, clock: Clock) -> Films {
+    let lock = match lock(library.folder(&recording.id), clock).await {
+        Ok(lock) => lock,
+        Err(error) => return Films { fault: Some(whole(&error)), ..Films::default() },
+    };
+    let name = recording.name.clone();
+    let found = tokio::task::spawn_blocking(move || parts::finish(&lock, &name)).await;
+    match found {
+        Ok(Ok(films)) => films,
+        Ok(Err(error)) => Films { fault: Some(whole(&error)), ..Films::default() },
+        Err(error) => Films { fault: Some(error.to_string()), ..Films::default() },
+    }
+}
+
+/// What a recording is after its end. `failed`: it did not end as it should.
+pub fn ended(recording: &Recording, films: &Films, failed: bool) -> Recording {
+    if let Some(fault) = &films.fault {
+        tracing::warn!(recording = %recording.id, fault, "a file of the recording is not finished");
+    }
+    let good = !failed && films.count > 0 && films.fault.is_none();
+    let mut recording = recording.clone();
+    recording.status = if good { Status::Ready } else { Status::Failed };
+    (recording.size, recording.duration_ms) = (films.size, u64::try_from(films.duration.as_millis()).unwrap_or(u64::MAX));
+    if films.count > 0 {
+        recording.audio = films.audio;
+        recording.video = recording.video.filter(|_| films.video);
+    }
+    recording
+}
+
+/// Saves; what the disk does not take is logged, and done again at the next start.
+pub async fn save(library: &Arc<Library>, recording: Recording) {
+    let (library, id) = (library.clone(), recording.id.clone());
+    match tokio::task::spawn_blocking(move || library.save(recording)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!(recording = %id, error = whole(&error), "the metadata cannot be written"),
+        Err(error) => tracing::error!(recording = %id, %error, "the metadata is not written"),
+    }
+}
+
+async fn lock(folder: PathBuf, clock: Clock) -> Result<FolderLock, disk::Error> {
+    let until = clock.now() + PATIENCE;
+    loop {
+        // takes no time: it never waits for its holder
+        match FolderLock::try_take(&folder) {
+            Err(error) if error.kind == disk::Kind::Locked && clock.now() < until => clock.sleep(PAUSE).await,
+            result => return result,
+        }
+    }
+}
+
+/// An error with all its causes.
+pub fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{RecordingId, SessionId};
+    use crate::recording::metadata::tests::recording;
+    use crate::recording::parts::tests::write_part;
+    use std::path::Path;
+
+    fn library(root: &Path) -> Arc<Library> {
+        Arc::new(Library::open(root, "https://box".into()).unwrap())
+    }
+
+    fn create(library: &Library, status: Status) -> RecordingId {
+        let session = SessionId::from("A");
+        library.create(&session, |id| Recording { id, session: session.clone(), ..recording(status) }).unwrap().id.clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_start_leaves_nothing_unfinished() {
+        let root = tempfile::tempdir().unwrap();
+        let before = library(root.path());
+        let mut expected = Vec::new();
+        for status in [Status::Starting, Status::Started, Status::Stopped] {
+            for fragments in [None, Some(0), Some(2)] {
+                for finished in [false, true] {
+                    if fragments != Some(2) && finished {
+                        continue;
+                    }
+                    let id = create(&before, status);
+                    if let Some(fragments) = fragments {
+                        write_part(&before.folder(&id), 1, fragments, finished);
+                    }
+                    expected.push((id, if fragments == Some(2) { (Status::Ready, 2000) } else { (Status::Failed, 0) }));
+                }
+            }
+        }
+        for _ in 0..2 {
+            let after = library(root.path());
+            recover(after.clone(), Clock::simulated(0)).await;
+            for (id, (status, duration_ms)) in &expected {
+                let recording = after.get(id).unwrap();
+                assert_eq!((recording.status, recording.duration_ms), (*status, *duration_ms), "{id}");
+                assert_eq!(after.file(id, "lobby.mp4").is_some(), *status == Status::Ready);
+                assert_eq!(recording.video.is_some(), *status == Status::Failed, "there was sound only");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_composer_that_outlived_its_daemon_is_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let library = library(root.path());
+        let id = create(&library, Status::Started);
+        write_part(&library.folder(&id), 1, 1, false);
+        let composer = FolderLock::try_take(&library.folder(&id)).unwrap();
+        let recovery = tokio::spawn(recover(library.clone(), Clock::System));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(library.get(&id).unwrap().status, Status::Started);
+        drop(composer);
+        recovery.await.unwrap();
+        assert_eq!(library.get(&id).unwrap().status, Status::Ready);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_that_is_never_given_back_is_a_failure_and_no_hang() {
+        let root = tempfile::tempdir().unwrap();
+        let library = library(root.path());
+        let id = create(&library, Status::Started);
+        let _held = FolderLock::try_take(&library.folder(&id)).unwrap();
+        recover(library.clone(), Clock::simulated(0)).await;
+        assert_eq!(library.get(&id).unwrap().status, Status::Failed);
+    }
+}
