@@ -5,6 +5,7 @@
 //! | 6 | `main`, [`daemon`] | arguments, wiring, start, readiness, stop |
 //! | 5 | [`rest`], [`signaling`], [`whip`] | the doors: parse, send one [`session::Command`], render |
 //! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
+//! | 3 | [`recording`] | recordings: made by a task each, kept on disk, finished by the next start after a crash |
 //! | 2 | [`engine`] | the media thread: one UDP port, all peers, all tracks |
 //! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
 //! | 2 | [`worker`] | a worker process: the only room that knows GStreamer |
@@ -26,6 +27,7 @@ pub mod ids;
 pub mod jobs;
 pub mod layout;
 pub mod mp4;
+pub mod recording;
 pub mod rest;
 pub mod rtp;
 pub mod session;

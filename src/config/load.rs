@@ -96,6 +96,7 @@ fn given(property: &Property, sources: &Sources, file: &BTreeMap<String, Raw>) -
 fn fallback(property: &Property, sources: &Sources) -> String {
     match property.name {
         "VIDUCT_STATE_PATH" if sources.demo => demo_state_path(sources.env),
+        "OPENVIDU_RECORDING_PATH" if sources.demo => format!("{}/recordings", demo_state_path(sources.env)),
         "DOMAIN_OR_PUBLIC_IP" if !sources.demo => sources.lan.map_or("localhost".into(), |address| address.to_string()),
         _ => property.demo.filter(|_| sources.demo).unwrap_or(property.default).to_owned(),
     }

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Release of OpenVidu whose API is spoken, as `VERSION` reports it.
 pub const API_VERSION: &str = "2.20.0";
@@ -57,6 +58,21 @@ pub struct Config {
     pub forced_video_codec: String,
     /// Default of a session's `allowTranscoding`.
     pub allow_transcoding: bool,
+    /// `None` when this box does not record.
+    pub recording: Option<Recording>,
+}
+
+/// How this box records.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recording {
+    /// Folder of the recordings.
+    pub path: PathBuf,
+    /// Are they served without credentials?
+    pub public_access: bool,
+    /// Who is told: `none`, `moderator`, `publisher_moderator` or `all`.
+    pub notification: String,
+    /// How long a session is recorded in which nobody is.
+    pub autostop: Duration,
 }
 
 impl Config {
@@ -92,6 +108,12 @@ impl Config {
             max_recv_kbps: u32::try_from(number("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH")).unwrap_or(u32::MAX),
             forced_video_codec: text("OPENVIDU_STREAMS_FORCED_VIDEO_CODEC"),
             allow_transcoding: switch("OPENVIDU_STREAMS_ALLOW_TRANSCODING"),
+            recording: switch("OPENVIDU_RECORDING").then(|| Recording {
+                path: text("OPENVIDU_RECORDING_PATH").into(),
+                public_access: switch("OPENVIDU_RECORDING_PUBLIC_ACCESS"),
+                notification: text("OPENVIDU_RECORDING_NOTIFICATION"),
+                autostop: Duration::from_secs(number("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT").unsigned_abs()),
+            }),
             values,
         }
     }

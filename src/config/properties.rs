@@ -118,26 +118,22 @@ pub const PROPERTIES: &[Property] = &[
     row("OPENVIDU_SESSIONS_GARBAGE_THRESHOLD", SECONDS, "3600", "Age in seconds from which a session that nobody joined is removed")
         .shown(Shown::Always)
         .reported_only(),
-    row("OPENVIDU_RECORDING", Kind::Switch, "false", "Offer recording").shown(Shown::Always).reported_only(),
+    row("OPENVIDU_RECORDING", Kind::Switch, "false", "Offer recording").demo("true").shown(Shown::Always),
     row("OPENVIDU_RECORDING_VERSION", Kind::Text, super::API_VERSION, "Version of the recorder that is reported").shown(RECORDING),
-    row("OPENVIDU_RECORDING_PATH", Kind::Path(true), "/opt/openvidu/recordings", "Folder of the recordings")
-        .shown(RECORDING)
-        .reported_only(),
-    row("OPENVIDU_RECORDING_PUBLIC_ACCESS", Kind::Switch, "false", "Serve recordings without credentials").shown(RECORDING).reported_only(),
+    row("OPENVIDU_RECORDING_PATH", Kind::Path(true), "/opt/openvidu/recordings", "Folder of the recordings").shown(RECORDING),
+    row("OPENVIDU_RECORDING_PUBLIC_ACCESS", Kind::Switch, "false", "Serve recordings without credentials").shown(RECORDING),
     row(
         "OPENVIDU_RECORDING_NOTIFICATION",
         Kind::Word(&["none", "moderator", "publisher_moderator", "all"]),
         "publisher_moderator",
         "Roles that are told when a recording starts and stops",
     )
-    .shown(RECORDING)
-    .reported_only(),
+    .shown(RECORDING),
     row("OPENVIDU_RECORDING_CUSTOM_LAYOUT", Kind::Path(false), "/opt/openvidu/custom-layout", "Folder of own layouts")
         .shown(RECORDING)
         .reported_only(),
     row("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT", SECONDS, "120", "Seconds after which the recording of an empty session stops")
-        .shown(RECORDING)
-        .reported_only(),
+        .shown(RECORDING),
     row("OPENVIDU_RECORDING_COMPOSED_URL", Kind::Url, "", "Page that draws composed recordings")
         .shown(Shown::WhileSet("OPENVIDU_RECORDING"))
         .reported_only(),

@@ -3,14 +3,16 @@
 use super::start::{Ready, Refused, say};
 use super::{addresses, http, systemd};
 use crate::clock::Clock;
-use crate::config::{Config, Secret};
+use crate::config::{Config, Problem, Secret};
+use crate::recording::{Library, Recordings};
 use crate::session::notice::EndReason;
-use crate::session::{self, Registry};
+use crate::session::{self, Audience, Registry};
 use crate::{engine, jobs, rest, signaling, whip};
 use axum::Router;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +28,10 @@ const EVENTS: usize = 1024;
 const GRACE: Duration = Duration::from_secs(10);
 /// A camera nobody watches any more runs on for this long.
 const CAMERA_LINGER: Duration = Duration::from_secs(5);
-/// What each of the five steps of the stop may take; together less than the 10 s that are promised.
+/// What closing the sessions, with the end of their recordings, may take at the stop. A film that takes longer is finished by its
+/// composer, and its metadata by the next start.
+const CLOSING: Duration = Duration::from_millis(2700);
+/// What each of the four other steps may take; together less than the 10 s that are promised.
 const STEP: Duration = Duration::from_millis(1800);
 
 /// Runs until SIGTERM or SIGINT, and ends within 10 s of it.
@@ -66,6 +71,8 @@ struct Floors {
     clock: Clock,
     engine: engine::Running,
     supervisor: JoinHandle<()>,
+    /// `None`: this box does not record.
+    recordings: Option<Recordings>,
     registry: Registry,
     /// The router of events from below, and the watchdog.
     tasks: JoinSet<()>,
@@ -87,13 +94,38 @@ impl Floors {
         let program = std::env::current_exe().map_err(|error| Refused::System { what: "the supervisor of workers", error })?;
         let supervisor = jobs::start(clock, jobs::Settings::new(program), jobs_commands, jobs_events);
 
-        let settings = session::Settings { grace: GRACE, camera_linger: CAMERA_LINGER, max_recv_kbps: config.max_recv_kbps };
-        let registry = Registry::new(settings, engine.handle.clone(), jobs, clock);
+        let recordings = match &config.recording {
+            Some(recording) => {
+                let library = library(&recording.path, config.public_url())?;
+                Some(Recordings::new(library, engine.handle.clone(), jobs.clone(), clock))
+            }
+            None => None,
+        };
+        let registry = Registry::new(session_settings(config), engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
-        Ok(Floors { clock, engine, supervisor, registry, tasks })
+        Ok(Floors { clock, engine, supervisor, recordings, registry, tasks })
+    }
+}
+
+fn library(path: &Path, public_url: String) -> Result<Library, Refused> {
+    Library::open(path, public_url).map_err(|error| {
+        let why = format!("the folder cannot be used ({error}); choose one this user may write, or set OPENVIDU_RECORDING=false");
+        Problem::new("OPENVIDU_RECORDING_PATH", path.display(), why).into()
+    })
+}
+
+fn session_settings(config: &Config) -> session::Settings {
+    let (autostop, word) = config.recording.as_ref().map(|recording| (recording.autostop, recording.notification.as_str())).unzip();
+    let defaults = session::Settings::default();
+    session::Settings {
+        grace: GRACE,
+        camera_linger: CAMERA_LINGER,
+        max_recv_kbps: config.max_recv_kbps,
+        recording_autostop: autostop.unwrap_or(defaults.recording_autostop),
+        recording_audience: word.and_then(Audience::parse).unwrap_or(defaults.recording_audience),
     }
 }
 
@@ -102,7 +134,8 @@ fn doors(floors: &Floors, config: Arc<Config>, secret: Secret, ice: Vec<String>)
     let (registry, clock) = (&floors.registry, floors.clock);
     let sockets = Arc::new(signaling::Door::new(registry.clone(), clock, secret.reveal().to_owned(), ice));
     let viewers = Arc::new(whip::Door::new(registry.clone(), secret.clone()));
-    let api = Arc::new(rest::Api { registry: registry.clone(), config, secret, clock, engine: floors.engine.handle.clone() });
+    let (engine, recordings) = (floors.engine.handle.clone(), floors.recordings.clone());
+    let api = Arc::new(rest::Api { registry: registry.clone(), recordings, config, secret, clock, engine });
     let routes = rest::routes(api.clone()).merge(whip::routes(viewers)).merge(signaling::router(sockets.clone()));
     (rest::frame(routes, api), sockets)
 }
@@ -135,21 +168,27 @@ impl Doors {
 /// The stop: clients hear why before their sockets close, and nobody asks a floor that is gone.
 async fn stop(mut floors: Floors, mut doors: Doors) {
     doors.stop.send_replace(true);
-    within("closing the sessions", floors.registry.close_all(EndReason::OpenviduServerStopped)).await;
-    within("closing the sockets", doors.sockets.close()).await;
-    within("finishing the answers", async { while doors.servers.join_next().await.is_some() {} }).await;
+    let closing = async {
+        floors.registry.close_all(EndReason::OpenviduServerStopped).await;
+        if let Some(recordings) = &floors.recordings {
+            recordings.finished().await;
+        }
+    };
+    within(CLOSING, "closing the sessions", closing).await;
+    within(STEP, "closing the sockets", doors.sockets.close()).await;
+    within(STEP, "finishing the answers", async { while doors.servers.join_next().await.is_some() {} }).await;
     // with the last door, the last session and the router, every handle of the supervisor is gone, and so it ends
     floors.tasks.shutdown().await;
-    drop((doors, floors.registry));
-    within("stopping the workers", async { drop(floors.supervisor.await) }).await;
+    drop((doors, floors.registry, floors.recordings));
+    within(STEP, "stopping the workers", async { drop(floors.supervisor.await) }).await;
     let engine_ends = tokio::task::spawn_blocking(move || floors.engine.stop());
-    within("stopping the media thread", async { drop(engine_ends.await) }).await;
+    within(STEP, "stopping the media thread", async { drop(engine_ends.await) }).await;
 }
 
 /// Gives a step of the stop its time.
-async fn within(what: &str, step: impl Future<Output = ()>) {
-    if tokio::time::timeout(STEP, step).await.is_err() {
-        tracing::warn!("{what} took longer than {} ms", STEP.as_millis());
+async fn within(time: Duration, what: &str, step: impl Future<Output = ()>) {
+    if tokio::time::timeout(time, step).await.is_err() {
+        tracing::warn!("{what} took longer than {} ms", time.as_millis());
     }
 }
 

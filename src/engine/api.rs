@@ -27,6 +27,14 @@ pub enum Command {
     AttachFeed { job: JobId, socket: OwnedFd, slots: Vec<(u8, TrackId)> },
     /// Close that socket.
     DetachFeed { job: JobId },
+    /// The daemon's end of a recorder's media socket. The socket outlives the job's processes.
+    AttachSink { job: JobId, socket: OwnedFd },
+    /// A track goes to a recorder, on a slot of its socket: its format, the cached packets from the last keyframe, then all.
+    AddSlot { job: JobId, slot: u8, track: TrackId },
+    /// It does not any more.
+    RemoveSlot { job: JobId, slot: u8 },
+    /// Close that socket.
+    DetachSink { job: JobId },
     /// Ask for [`Stats`]; the sender is answered from the media thread.
     Stats { reply: tokio::sync::oneshot::Sender<Stats> },
 }

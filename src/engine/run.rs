@@ -213,6 +213,7 @@ impl Shell {
                 }
             }
             Command::DetachFeed { job } => self.detach(job),
+            Command::AttachSink { .. } | Command::AddSlot { .. } | Command::RemoveSlot { .. } | Command::DetachSink { .. } => {}
             Command::Stats { reply } => {
                 // whoever asked may have gone
                 let _ = reply.send(Stats { requests_refused: self.intake.refused, ..self.core.stats() });

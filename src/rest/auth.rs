@@ -1,17 +1,21 @@
-//! Who may ask: HTTP Basic over everything below `/openvidu/api` (rest.md §2.1). Pure.
+//! Who may ask: HTTP Basic over everything below `/openvidu/api`, and over the films unless access to them is public
+//! (rest.md §2.1, §11.3). Pure.
 
 use super::error::Failure;
 use crate::config::Secret;
 use axum::http::{HeaderMap, StatusCode, header};
 
-/// The tree that needs credentials, sub-paths that do not exist included.
-const GUARDED: &str = "/openvidu/api";
-/// The one exception in it.
+/// The trees that need credentials, sub-paths that do not exist included.
+const API: &str = "/openvidu/api";
+const FILMS: &str = "/openvidu/recordings";
+/// The one exception in the first.
 const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
 
-/// Lets a request to `path` (without trailing slash) through, or refuses it with 401 of form B.
-pub fn check(path: &str, headers: &HeaderMap, secret: &Secret) -> Result<(), Failure> {
-    let guarded = path.strip_prefix(GUARDED).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+/// Lets a request to `path` (without trailing slash) through, or refuses it with 401 of form B. `public_films`: films need no
+/// credentials.
+pub fn check(path: &str, headers: &HeaderMap, secret: &Secret, public_films: bool) -> Result<(), Failure> {
+    let below = |tree: &str| path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let guarded = below(API) || (below(FILMS) && !public_films);
     if !guarded || path == PUBLIC {
         return Ok(());
     }
@@ -27,22 +31,30 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
+    const FILM: &str = "/openvidu/recordings/ses_A/lobby.mp4";
+
+    #[test]
+    fn films_may_be_public() {
+        assert!(check(FILM, &HeaderMap::new(), &Secret::new("MY_SECRET"), true).is_ok());
+        assert!(check("/openvidu/api/recordings", &HeaderMap::new(), &Secret::new("MY_SECRET"), true).is_err());
+    }
+
     #[test]
     fn only_the_api_needs_credentials() {
         let secret = Secret::new("MY_SECRET");
         let (none, mut right, mut wrong) = (HeaderMap::new(), HeaderMap::new(), HeaderMap::new());
         right.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic T1BFTlZJRFVBUFA6TVlfU0VDUkVU"));
         wrong.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic T1BFTlZJRFVBUFA6bm8="));
-        for path in ["/openvidu/api", "/openvidu/api/sessions", "/openvidu/api/no/such", "/openvidu/api/config/openvidu-cdr"] {
-            assert!(check(path, &right, &secret).is_ok(), "{path}");
+        for path in ["/openvidu/api", "/openvidu/api/sessions", "/openvidu/api/no/such", "/openvidu/api/config/openvidu-cdr", FILM] {
+            assert!(check(path, &right, &secret, false).is_ok(), "{path}");
             for headers in [&none, &wrong] {
-                let failure = check(path, headers, &secret).unwrap_err();
+                let failure = check(path, headers, &secret, false).unwrap_err();
                 assert_eq!(failure.status, StatusCode::UNAUTHORIZED);
                 assert!(!failure.message.contains("MY_SECRET"));
             }
         }
         for path in [PUBLIC, "/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/", "/whep/s/t"] {
-            assert!(check(path, &none, &secret).is_ok(), "{path}");
+            assert!(check(path, &none, &secret, false).is_ok(), "{path}");
         }
     }
 }

@@ -75,6 +75,11 @@ impl Fields {
         self.typed(name, "an integer (0 or more)", |value| value.as_u64().and_then(|n| u32::try_from(n).ok()))
     }
 
+    /// A field that must be a whole number of any sign. Errors: 400.
+    pub fn whole(&self, name: &str) -> Result<Option<i64>, Failure> {
+        self.typed(name, "an integer", Value::as_i64)
+    }
+
     fn typed<'a, T>(&'a self, name: &str, what: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, Failure> {
         let Some(value) = self.get(name) else { return Ok(None) };
         match read(value) {

@@ -2,7 +2,9 @@
 //!
 //! A handler returns a [`Failure`]; `frame` writes its body, because only there are time and path of the request at hand.
 
+use crate::recording;
 use crate::session::Denied;
+use crate::session::error::NotRecorded;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -15,6 +17,8 @@ pub struct Failure {
     /// For the client; carries no secret.
     pub message: String,
     form: Form,
+    /// What the body says instead of the request's path.
+    path: Option<&'static str>,
 }
 
 /// Which of the two bodies.
@@ -29,12 +33,12 @@ enum Form {
 impl Failure {
     /// A failure of form A.
     pub fn own(status: StatusCode, message: impl Into<String>) -> Failure {
-        Failure { status, message: message.into(), form: Form::Own }
+        Failure { status, message: message.into(), form: Form::Own, path: None }
     }
 
     /// A failure of form B.
     pub fn framework(status: StatusCode, message: impl Into<String>) -> Failure {
-        Failure { status, message: message.into(), form: Form::Framework }
+        Failure { status, message: message.into(), form: Form::Framework, path: None }
     }
 
     /// 400 of form A.
@@ -45,6 +49,12 @@ impl Failure {
     /// The same with another status, where an endpoint has its own.
     pub fn with_status(mut self, status: StatusCode) -> Failure {
         self.status = status;
+        self
+    }
+
+    /// The same with another path in its body, where the original has one.
+    pub fn with_path(mut self, path: &'static str) -> Failure {
+        self.path = Some(path);
         self
     }
 
@@ -59,8 +69,25 @@ impl Failure {
             "status": self.status.as_u16(),
             "error": self.status.canonical_reason().unwrap_or_default(),
             "message": self.message,
-            "path": path,
+            "path": self.path.unwrap_or(path),
         })
+    }
+}
+
+impl From<NotRecorded> for Failure {
+    fn from(why: NotRecorded) -> Failure {
+        Denied::from(why).into()
+    }
+}
+
+impl From<recording::Error> for Failure {
+    fn from(error: recording::Error) -> Failure {
+        let status = match &error {
+            recording::Error::Unknown(_) => StatusCode::NOT_FOUND,
+            recording::Error::Unfinished(_) => StatusCode::CONFLICT,
+            recording::Error::Disk(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Failure::own(status, error.to_string())
     }
 }
 
@@ -86,6 +113,12 @@ fn status(denied: &Denied) -> StatusCode {
         Denied::MayNotPublish => StatusCode::FORBIDDEN,
         Denied::OwnStream | Denied::BadOffer(_) | Denied::NoCodec(_) => StatusCode::BAD_REQUEST,
         Denied::UnknownTarget(_) => StatusCode::NOT_ACCEPTABLE,
+        Denied::NotRecorded(why) => match why {
+            NotRecorded::Off => StatusCode::NOT_IMPLEMENTED,
+            NotRecorded::NotRouted(_) | NotRecorded::Already(_) => StatusCode::CONFLICT,
+            NotRecorded::Nobody(_) | NotRecorded::Starting(_) => StatusCode::NOT_ACCEPTABLE,
+            NotRecorded::Unknown(_) => StatusCode::NOT_FOUND,
+        },
         Denied::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         Denied::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
     }

@@ -22,7 +22,8 @@ async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Re
     let mut response = if cors::is_preflight(request.method(), &asked) {
         StatusCode::OK.into_response()
     } else {
-        match auth::check(&path, &asked, &api.secret) {
+        let public_films = api.config.recording.as_ref().is_some_and(|recording| recording.public_access);
+        match auth::check(&path, &asked, &api.secret, public_films) {
             Ok(()) => next.run(request).await,
             Err(failure) => failure.into_response(),
         }

@@ -4,10 +4,12 @@
 //! |---|---|---|
 //! | `/sessions`, `/sessions/{s}` | POST, GET, DELETE | `sessions` |
 //! | `/sessions/{s}/connection`, `…/{c}` | POST, GET, DELETE | `connections` |
+//! | `/recordings/start`, `/recordings/stop/{r}` | POST | `recordings` |
+//! | `/recordings`, `/recordings/{r}` | GET, DELETE | `recordings` |
 //! | `/config`, `/config/openvidu-…` | GET | `config` |
 //! | `/health` | GET | [`health`] |
 //!
-//! `/openvidu/accept-certificate` stands beside them (`certificate`). [`frame()`] stands around all doors of the box. No rule of the
+//! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), and `/openvidu/accept-certificate` (`certificate`). [`frame()`] stands around all doors of the box. No rule of the
 //! domain lives here; GET handlers read snapshots and queue nothing.
 
 mod auth;
@@ -18,9 +20,12 @@ mod connection_body;
 mod connections;
 mod cors;
 mod error;
+mod files;
 mod frame;
 pub mod health;
 mod query;
+mod recording_body;
+mod recordings;
 mod render;
 mod session_body;
 mod sessions;
@@ -32,6 +37,7 @@ pub use frame::frame;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::engine;
+use crate::recording::Recordings;
 use crate::session::Registry;
 use axum::Router;
 use axum::routing::{get, post};
@@ -41,6 +47,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Api {
     pub registry: Registry,
+    /// `None`: this box does not record.
+    pub recordings: Option<Recordings>,
     /// With the port that is really bound.
     pub config: Arc<Config>,
     pub secret: Secret,
@@ -56,6 +64,11 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/openvidu/api/sessions/{session}", get(sessions::one).delete(sessions::close))
         .route("/openvidu/api/sessions/{session}/connection", post(connections::create).get(connections::list))
         .route("/openvidu/api/sessions/{session}/connection/{connection}", get(connections::one).delete(connections::remove))
+        .route("/openvidu/api/recordings", get(recordings::list))
+        .route("/openvidu/api/recordings/start", post(recordings::start))
+        .route("/openvidu/api/recordings/stop/{recording}", post(recordings::stop))
+        .route("/openvidu/api/recordings/{recording}", get(recordings::one).delete(recordings::delete))
+        .route("/openvidu/recordings/{recording}/{file}", get(files::film))
         .route("/openvidu/api/config", get(config::all))
         .route("/openvidu/api/config/openvidu-version", get(config::version))
         .route("/openvidu/api/config/openvidu-publicurl", get(config::public_url))

@@ -35,7 +35,7 @@ pub fn session(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Va
         "defaultRecordingProperties": recording_properties(&properties.default_recording),
         "customSessionId": properties.custom_session_id.as_ref().map_or("", |id| id.as_str()),
         "connections": connections(snapshot, pending, config),
-        "recording": false,
+        "recording": snapshot.recording,
         "forcedVideoCodec": match properties.forced_video_codec {
             ForcedCodec::Vp8 => "VP8",
             ForcedCodec::Vp9 => "VP9",

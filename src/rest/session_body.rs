@@ -7,7 +7,8 @@ use crate::session::SessionProperties;
 use crate::session::properties::{ForcedCodec, MediaMode, RecordingMode, RecordingOutput, RecordingProperties};
 use serde_json::{Map, Value};
 
-const LAYOUTS: [&str; 5] = ["BEST_FIT", "PICTURE_IN_PICTURE", "VERTICAL_PRESENTATION", "HORIZONTAL_PRESENTATION", "CUSTOM"];
+/// The words of `recordingLayout`.
+pub const LAYOUTS: [&str; 5] = ["BEST_FIT", "PICTURE_IN_PICTURE", "VERTICAL_PRESENTATION", "HORIZONTAL_PRESENTATION", "CUSTOM"];
 
 /// The properties of a session created without a body. The original ignores the configured codecs here, and so do we.
 pub fn without_body() -> SessionProperties {

@@ -5,7 +5,8 @@ use super::notice::EndReason;
 use super::outbox::Outbox;
 use super::properties::{CameraProperties, WebrtcProperties};
 use super::snapshot::ConnectionSnapshot;
-use crate::ids::{ConnectionId, StreamId};
+use crate::ids::{ConnectionId, RecordingId, StreamId};
+use crate::recording::{Follower, Plan};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -34,8 +35,12 @@ pub enum Command {
     AddCamera { properties: CameraProperties, answer: Answer<Arc<ConnectionSnapshot>> },
     /// REST: evict an active connection, void a pending one.
     RemoveConnection { connection: ConnectionId, answer: Answer<()> },
-    /// REST and shutdown: end the session. Answered when it is gone from the registry.
+    /// REST and shutdown: end the session. Answered when it is gone from the registry, and its recordings have ended.
     Close { reason: EndReason, answer: Answer<()> },
+    /// REST: record what is published. Answered at once with who sees whether it begins.
+    StartRecording { plan: Plan, answer: Answer<Follower> },
+    /// REST: stop the recording of that id. Answered at once with who sees it end.
+    StopRecording { recording: RecordingId, answer: Answer<Follower> },
     /// Signaling: joinRoom. The reply, then all notices, go to `outbox`.
     Join(Box<Join>),
     /// Signaling: `connect` of a client that lost its socket; `rpc` is the id its join result carried.

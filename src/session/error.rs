@@ -1,6 +1,6 @@
 //! Why a session says no: a closed list. Doors turn it into HTTP status or OpenVidu code in one table each.
 
-use crate::ids::{ConnectionId, SessionId, StreamId};
+use crate::ids::{ConnectionId, RecordingId, SessionId, StreamId};
 use thiserror::Error;
 
 /// A refusal. The text is for clients and log alike and carries no secret.
@@ -38,8 +38,27 @@ pub enum Denied {
     UnknownTarget(SessionId),
     #[error("the reconnection was refused: unknown id, or the grace time is over")]
     UnknownClient,
+    #[error(transparent)]
+    NotRecorded(#[from] NotRecorded),
     #[error("the box is too busy: {0}")]
     Busy(String),
     #[error("no answer within {0} s")]
     TimedOut(u64),
+}
+
+/// Why a recording is not started or stopped.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum NotRecorded {
+    #[error("recording is not enabled on this box")]
+    Off,
+    #[error("Session {0} cannot be recorded: its mediaMode is not ROUTED")]
+    NotRouted(SessionId),
+    #[error("Session {0} is being recorded already")]
+    Already(SessionId),
+    #[error("Session {0} has no participants to record")]
+    Nobody(SessionId),
+    #[error("Recording {0} is still starting")]
+    Starting(RecordingId),
+    #[error("Recording {0} is not being made")]
+    Unknown(RecordingId),
 }

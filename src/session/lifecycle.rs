@@ -1,7 +1,7 @@
 //! How lives move on: the states of a session, and the timers of everything in it. Pure; `now` is an argument.
 //!
 //! ```text
-//! session:  Pending ──first join or camera──> Active ──last one left, or closed──> Gone
+//! session:  Pending ──first join or camera──> Active ──last one left (recorded: and Timer::Autostop), or closed──> Gone
 //!              └──────────────────closed──────────────────────────────────────────┘
 //! client:   Attached ──socket lost──> Away ──10 s──> gone          (Timer::Grace; links.rs)
 //!              └<─────────rejoin───────┘
@@ -49,6 +49,8 @@ pub(super) enum Timer {
     Camera(ConnectionId),
     /// The engine must have answered an offer.
     Hold(PeerId),
+    /// A recording of nobody stops.
+    Autostop,
     /// What the floors below had no room for is said again.
     Unsaid,
 }

@@ -31,5 +31,5 @@ pub use notice::{Notice, Reply};
 pub use outbox::{Outbox, Outgoing};
 pub use properties::SessionProperties;
 pub use registry::{Registry, SessionHandle, Settings};
-pub use role::Role;
+pub use role::{Audience, Role};
 pub use snapshot::{ConnectionSnapshot, SessionSnapshot};

@@ -1,7 +1,8 @@
 //! What a session tells its clients: replies to their requests, and notices of what others did.
 
 use super::role::Role;
-use crate::ids::{ConnectionId, SessionId, StreamId};
+use crate::ids::{ConnectionId, RecordingId, SessionId, StreamId};
+use crate::recording::StopReason;
 
 /// Success of a request; which one it answers, the door knows by the request id.
 #[derive(Clone, PartialEq, Debug)]
@@ -95,6 +96,17 @@ pub enum Notice {
         kind: Option<String>,
         data: Option<String>,
     },
+    /// A recording of the session has begun.
+    RecordingStarted {
+        recording: RecordingId,
+        name: String,
+    },
+    /// It records no more.
+    RecordingStopped {
+        recording: RecordingId,
+        name: String,
+        reason: StopReason,
+    },
     /// `value` is the text that goes on the wire, encoded as signaling.md §7.8 says.
     StreamPropertyChanged {
         connection: ConnectionId,
@@ -115,6 +127,8 @@ pub enum EndReason {
     NetworkDisconnect,
     LastParticipantLeft,
     SessionClosedByServer,
+    RecordingStoppedByServer,
+    AutomaticStop,
     OpenviduServerStopped,
 }
 
@@ -129,6 +143,8 @@ impl EndReason {
             EndReason::NetworkDisconnect => "networkDisconnect",
             EndReason::LastParticipantLeft => "lastParticipantLeft",
             EndReason::SessionClosedByServer => "sessionClosedByServer",
+            EndReason::RecordingStoppedByServer => "recordingStoppedByServer",
+            EndReason::AutomaticStop => "automaticStop",
             EndReason::OpenviduServerStopped => "openviduServerStopped",
         }
     }

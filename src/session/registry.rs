@@ -9,10 +9,12 @@ use super::command::Command;
 use super::error::Denied;
 use super::notice::EndReason;
 use super::properties::SessionProperties;
+use super::role::Audience;
 use super::snapshot::SessionSnapshot;
 use super::token;
 use crate::clock::Clock;
 use crate::ids::{SessionId, SessionKey};
+use crate::recording::Recordings;
 use crate::{engine, jobs};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
@@ -33,6 +35,23 @@ pub struct Settings {
     pub camera_linger: Duration,
     /// Default upper bound of what a publisher may send, in kbit/s; 0 = unlimited (`OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH`).
     pub max_recv_kbps: u32,
+    /// How long a session is recorded in which nobody is, or nobody publishes (rest.md §10.7). 0: it ends with the last participant.
+    pub recording_autostop: Duration,
+    /// Who is told that a recording starts or stops.
+    pub recording_audience: Audience,
+}
+
+impl Default for Settings {
+    /// The defaults of the properties behind them.
+    fn default() -> Settings {
+        Settings {
+            grace: Duration::from_secs(10),
+            camera_linger: Duration::from_secs(5),
+            max_recv_kbps: 1000,
+            recording_autostop: Duration::from_secs(120),
+            recording_audience: Audience::default(),
+        }
+    }
 }
 
 /// The sessions of this box. Cheap to clone. They end when the last clone and the last handle are gone.
@@ -41,6 +60,8 @@ pub struct Registry {
     settings: Settings,
     engine: engine::Handle,
     jobs: jobs::Handle,
+    /// `None`: this box does not record.
+    recordings: Option<Recordings>,
     clock: Clock,
     table: Arc<RwLock<Table>>,
 }
@@ -60,9 +81,15 @@ struct Entry {
 }
 
 impl Registry {
-    /// An empty registry over the two floors below.
-    pub fn new(settings: Settings, engine: engine::Handle, jobs: jobs::Handle, clock: Clock) -> Registry {
-        Registry { settings, engine, jobs, clock, table: Arc::default() }
+    /// An empty registry over the floors below; without `recordings` nothing can be recorded.
+    pub fn new(
+        settings: Settings,
+        engine: engine::Handle,
+        jobs: jobs::Handle,
+        recordings: Option<Recordings>,
+        clock: Clock,
+    ) -> Registry {
+        Registry { settings, engine, jobs, recordings, clock, table: Arc::default() }
     }
 
     /// Creates a session (pending) and starts its actor; needs a tokio runtime. Its id is the custom one of `properties`, or a
@@ -87,8 +114,8 @@ impl Registry {
         let key = SessionKey(table.last);
         let seat = Seat { table: Arc::downgrade(&self.table), key };
         let below = Below::new(key, self.engine.clone(), self.jobs.clone());
-        let (settings, clock) = (self.settings.clone(), self.clock);
-        let (actor, snapshot) = Actor::new(settings, clock, (key, id.clone()), properties, (commands, heard), below, seat);
+        let settings = (self.settings.clone(), self.recordings.clone());
+        let (actor, snapshot) = Actor::new(settings, self.clock, (key, id.clone()), properties, (commands, heard), below, seat);
         let handle = SessionHandle { id: id.clone(), mailbox, snapshot };
         table.keys.insert(id, key);
         table.seats.insert(key, Entry { handle: handle.clone(), events });
@@ -113,12 +140,19 @@ impl Registry {
         self.read().seats.values().map(|entry| entry.handle.clone()).collect()
     }
 
-    /// Routes events from below to their sessions until both channels are closed. Those of sessions that are gone are dropped.
+    /// Routes events from below to their sessions and recordings until both channels are closed. Those of sessions that are gone are
+    /// dropped.
     pub async fn route(&self, mut engine: mpsc::Receiver<engine::Event>, mut jobs: mpsc::Receiver<jobs::Event>) {
         loop {
             let (key, event) = tokio::select! {
                 Some(event) = engine.recv() => (event.session(), Event::Engine(event)),
-                Some(event) = jobs.recv() => (event.session(), Event::Jobs(event)),
+                Some(event) = jobs.recv() => match &self.recordings {
+                    Some(recordings) if event.session() == SessionKey::RECORDINGS => {
+                        recordings.hear(event).await;
+                        continue;
+                    }
+                    _ => (event.session(), Event::Jobs(event)),
+                },
                 else => return,
             };
             let events = self.read().seats.get(&key).map(|entry| entry.events.clone());
@@ -129,16 +163,23 @@ impl Registry {
         }
     }
 
-    /// Ends every session and returns when all are gone.
+    /// Ends every session and returns when all are gone, and their recordings have ended.
     pub async fn close_all(&self, reason: EndReason) {
         loop {
             let all = self.all();
             if all.is_empty() {
                 return;
             }
+            let mut gone = Vec::new();
             for session in all {
+                let (answer, wait) = oneshot::channel();
                 // an error means that it has ended by itself
-                let _ = session.ask(|answer| Command::Close { reason, answer }).await;
+                if session.send(Command::Close { reason, answer }).await.is_ok() {
+                    gone.push(wait);
+                }
+            }
+            for wait in gone {
+                let _ = wait.await;
             }
             tokio::task::yield_now().await;
         }

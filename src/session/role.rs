@@ -1,5 +1,38 @@
 //! What a connection may do.
 
+/// Which roles are told that a recording starts or stops (`OPENVIDU_RECORDING_NOTIFICATION`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Audience {
+    None,
+    Moderator,
+    #[default]
+    PublisherModerator,
+    All,
+}
+
+impl Audience {
+    /// The audience the property calls `word`.
+    pub fn parse(word: &str) -> Option<Audience> {
+        match word {
+            "none" => Some(Audience::None),
+            "moderator" => Some(Audience::Moderator),
+            "publisher_moderator" => Some(Audience::PublisherModerator),
+            "all" => Some(Audience::All),
+            _ => None,
+        }
+    }
+
+    /// Is `role` told?
+    pub fn includes(self, role: Role) -> bool {
+        match self {
+            Audience::None => false,
+            Audience::Moderator => role == Role::Moderator,
+            Audience::PublisherModerator => role != Role::Subscriber,
+            Audience::All => true,
+        }
+    }
+}
+
 /// OpenVidu role.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Role {

@@ -41,6 +41,11 @@ impl Roster {
         self.changed = true;
     }
 
+    /// Readers shall look again, though no connection changed.
+    pub fn touch(&mut self) {
+        self.changed = true;
+    }
+
     /// Takes a connection out.
     pub fn remove(&mut self, id: &ConnectionId) -> Option<Connection> {
         let entry = self.entries.remove(&self.places.remove(id)?)?;

@@ -1,7 +1,8 @@
 //! What a session looks like from outside at one moment: plain data for readers.
 
+use super::error::NotRecorded;
 use super::notice::StreamInfo;
-use super::properties::{CameraProperties, KurentoOptions, SessionProperties};
+use super::properties::{CameraProperties, KurentoOptions, MediaMode, SessionProperties};
 use super::role::Role;
 use crate::ids::{ConnectionId, SessionId, StreamId};
 use std::net::IpAddr;
@@ -16,8 +17,27 @@ pub struct SessionSnapshot {
     pub properties: Arc<SessionProperties>,
     /// Has anybody joined yet?
     pub active: bool,
+    /// Is it being recorded, or about to be?
+    pub recording: bool,
     /// Pending and active connections in the order of their creation.
     pub connections: Vec<Arc<ConnectionSnapshot>>,
+}
+
+impl SessionSnapshot {
+    /// May it be recorded now (rest.md §10.2, steps 5 to 8)? Errors: [`NotRecorded::NotRouted`],
+    /// [`NotRecorded::Already`], [`NotRecorded::Nobody`].
+    pub fn may_be_recorded(&self) -> Result<(), NotRecorded> {
+        if self.properties.media_mode != MediaMode::Routed {
+            return Err(NotRecorded::NotRouted(self.id.clone()));
+        }
+        if self.recording {
+            return Err(NotRecorded::Already(self.id.clone()));
+        }
+        match self.connections.iter().any(|connection| connection.active.is_some()) {
+            true => Ok(()),
+            false => Err(NotRecorded::Nobody(self.id.clone())),
+        }
+    }
 }
 
 /// A connection.

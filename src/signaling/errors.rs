@@ -64,7 +64,9 @@ pub fn of(denied: &Denied, asked: &Asked, me: Option<&ConnectionId>) -> RpcError
             RpcError::new(601, r#"Signal "to" field invalid format: some connectionId does not exist in this session"#)
         }
         Denied::UnknownClient => reconnection_refused(),
-        Denied::SessionExists(_) | Denied::UnknownViewer(_) | Denied::Busy(_) | Denied::TimedOut(_) => RpcError::new(999, denied),
+        Denied::SessionExists(_) | Denied::UnknownViewer(_) | Denied::NotRecorded(_) | Denied::Busy(_) | Denied::TimedOut(_) => {
+            RpcError::new(999, denied)
+        }
     }
 }
 

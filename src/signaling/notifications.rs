@@ -111,6 +111,10 @@ pub fn notification(notice: &Notice) -> String {
             let given = parts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into())));
             ("sendMessage", Value::Object(given.collect()))
         }
+        Notice::RecordingStarted { recording, name } => ("recordingStarted", json!({ "id": recording.as_str(), "name": name })),
+        Notice::RecordingStopped { recording, name, reason } => {
+            ("recordingStopped", json!({ "id": recording.as_str(), "name": name, "reason": reason.as_str() }))
+        }
         Notice::StreamPropertyChanged { connection, stream, property, value, reason } => (
             "streamPropertyChanged",
             json!({ "connectionId": connection.as_str(), "streamId": stream.as_str(), "property": property, "newValue": value, "reason": reason }),

@@ -34,7 +34,7 @@ fn status(denied: &Denied) -> StatusCode {
         // RFC 9110 §15.5.21: understood, but nothing in it can be served
         Denied::NoCodec(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Denied::MayNotPublish => StatusCode::FORBIDDEN,
-        Denied::SessionExists(_) | Denied::AlreadyPublishing { .. } => StatusCode::CONFLICT,
+        Denied::SessionExists(_) | Denied::AlreadyPublishing { .. } | Denied::NotRecorded(_) => StatusCode::CONFLICT,
         Denied::UnknownSession(_)
         | Denied::SessionClosed(_)
         | Denied::UnknownConnection { .. }

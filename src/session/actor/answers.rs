@@ -115,6 +115,7 @@ impl Actor {
         let info = stream.info.clone();
         active.publishing = Publishing::Live(stream);
         let connection = asker.connection.clone();
+        self.film_joined(&connection);
         self.reply(asker, Ok(Reply::Published { stream: info.stream.clone(), created_at, answer }));
         self.tell_others(&connection, Notice::ParticipantPublished { connection: connection.clone(), stream: info });
     }

@@ -42,6 +42,7 @@ impl Actor {
         if let Some(active) = self.roster.get_mut(&id).and_then(|connection| connection.active_mut()) {
             active.publishing = Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source }));
         }
+        self.film_joined(&id);
         self.tell_others(&id, Notice::ParticipantPublished { connection: id.clone(), stream: info });
         self.review_camera(&id);
         self.roster.snapshot(&id).ok_or_else(|| self.unknown(&id))
@@ -58,7 +59,8 @@ impl Actor {
     }
 
     fn step_camera(&mut self, id: &ConnectionId, decide: impl Fn(&mut Camera, usize) -> Step) {
-        let viewers = self.below.watching(id).iter().filter(|(peer, _)| !self.holds.contains(*peer)).count();
+        let peers = self.below.watching(id).iter().filter(|(peer, _)| !self.holds.contains(*peer)).count();
+        let viewers = peers + usize::from(self.film.is_made());
         let Some((camera, tracks)) = self.roster.get_mut(id).and_then(camera_mut) else { return };
         let timer = Timer::Camera(id.clone());
         match decide(camera, viewers) {

@@ -1,6 +1,7 @@
 //! Getting out: by leaving, by eviction, by silence, and all together when the session ends (signaling.md §4.4, §7.4, §7.5).
 
 use super::Actor;
+use super::record::stop_reason;
 use crate::ids::ConnectionId;
 use crate::session::command::Answer;
 use crate::session::connection::State;
@@ -40,7 +41,8 @@ impl Actor {
         self.answer(answer, result);
     }
 
-    /// A participant leaves with all it has; the others hear why, it hears `last_words`. Ends the session with the last one.
+    /// A participant leaves with all it has; the others hear why, it hears `last_words`. Ends the session with the last
+    /// one, unless it is recorded.
     pub(super) fn depart(&mut self, id: &ConnectionId, reason: EndReason, last_words: Option<Delivery>) {
         if self.roster.get(id).and_then(|connection| connection.active()).is_none() {
             return;
@@ -61,7 +63,7 @@ impl Actor {
         if let Some(stream) = active.publishing.end() {
             self.end_stream(id, stream);
         }
-        if self.life.ends_with(self.roster.active().count()) {
+        if self.life.ends_with(self.roster.active().count()) && !self.outlived_by_film() {
             self.end(EndReason::LastParticipantLeft);
         }
     }
@@ -75,6 +77,7 @@ impl Actor {
         for peer in self.holds.all() {
             self.give_up(peer, Denied::SessionClosed(self.id.clone()));
         }
+        self.stop_recording(stop_reason(reason));
         let members: Vec<_> = self.roster.active().map(|connection| connection.id.clone()).collect();
         for connection in members {
             self.tell(&connection, Notice::ParticipantEvicted { connection: connection.clone(), reason });

@@ -5,13 +5,14 @@
 //! supervisor are told by try-send, and whoever needs their answer is put on hold (`holds.rs`).
 //!
 //! This file has the loop and the dispatch; each subject has a file: [`join`], [`leave`], [`publish`], [`subscribe`], [`camera`],
-//! [`watch`], [`relay`] for requests, [`answers`] for the engine's word on an offer.
+//! [`watch`], [`record`], [`relay`] for requests, [`answers`] for the engine's word on an offer.
 
 mod answers;
 mod camera;
 mod join;
 mod leave;
 mod publish;
+mod record;
 mod relay;
 mod subscribe;
 mod watch;
@@ -30,6 +31,7 @@ use super::roster::Roster;
 use super::snapshot::SessionSnapshot;
 use crate::clock::Clock;
 use crate::ids::{ConnectionId, PeerId, SessionId, SessionKey};
+use crate::recording::Recordings;
 use crate::{engine, jobs};
 use std::collections::HashMap;
 use std::future::pending;
@@ -52,6 +54,7 @@ pub(super) enum Event {
 /// A session. Fields: settings, state, in, out.
 pub(super) struct Actor {
     settings: Settings,
+    recordings: Option<Recordings>,
     clock: Clock,
     key: SessionKey,
     id: SessionId,
@@ -63,6 +66,7 @@ pub(super) struct Actor {
     roster: Roster,
     links: Links,
     viewers: HashMap<ViewerId, watch::Viewer>,
+    film: record::Film,
     holds: Holds,
     timers: Timers,
 
@@ -70,6 +74,8 @@ pub(super) struct Actor {
     events: mpsc::Receiver<Event>,
 
     deliveries: Vec<Delivery>,
+    /// Who waits for the end.
+    closing: Vec<Answer<()>>,
     readers: readers::Sender<Arc<SessionSnapshot>>,
     below: Below,
     seat: Seat,
@@ -78,7 +84,7 @@ pub(super) struct Actor {
 impl Actor {
     /// A session in which nobody is, and where readers find what it looks like.
     pub fn new(
-        settings: Settings,
+        (settings, recordings): (Settings, Option<Recordings>),
         clock: Clock,
         (key, id): (SessionKey, SessionId),
         properties: SessionProperties,
@@ -87,13 +93,14 @@ impl Actor {
         seat: Seat,
     ) -> (Actor, readers::Receiver<Arc<SessionSnapshot>>) {
         let (properties, created_at) = (Arc::new(properties), clock.unix_ms());
-        let (active, connections) = (false, Vec::new());
-        let snapshot = SessionSnapshot { id: id.clone(), created_at, properties: properties.clone(), active, connections };
+        let (active, recording, connections) = (false, false, Vec::new());
+        let snapshot = SessionSnapshot { id: id.clone(), created_at, properties: properties.clone(), active, recording, connections };
         let (readers, snapshots) = readers::channel(Arc::new(snapshot));
-        let (viewers, holds, timers, deliveries) = Default::default();
+        let (viewers, film, holds, timers, deliveries, closing) = Default::default();
         let (life, roster, links) = (Life::Pending, Roster::new(id.clone()), Links::new(key));
         let actor = Actor {
             settings,
+            recordings,
             clock,
             key,
             id,
@@ -103,11 +110,13 @@ impl Actor {
             roster,
             links,
             viewers,
+            film,
             holds,
             timers,
             mailbox,
             events,
             deliveries,
+            closing,
             readers,
             below,
             seat,
@@ -121,11 +130,13 @@ impl Actor {
             tokio::select! {
                 command = self.mailbox.recv() => self.on_mail(command),
                 Some(event) = self.events.recv() => self.on_event(event),
+                () = self.film.changed() => self.on_film(),
                 () = sleep_until(self.clock, self.timers.next()) => self.on_timers(),
             }
             self.settle();
         }
         self.refuse_the_rest();
+        self.last_film().await;
         for _ in 0..LAST_RETRIES {
             if self.below.retry() {
                 return;
@@ -149,8 +160,10 @@ impl Actor {
             Command::RemoveConnection { connection, answer } => self.on_remove(connection, answer),
             Command::Close { reason, answer } => {
                 self.end(reason);
-                self.answer(answer, Ok(()));
+                self.closing.push(answer);
             }
+            Command::StartRecording { plan, answer } => self.on_start_recording(plan, answer),
+            Command::StopRecording { recording, answer } => self.on_stop_recording(&recording, answer),
             Command::Join(join) => self.on_join(*join),
             Command::Rejoin { rpc, socket, outbox, request } => self.on_rejoin(&rpc, socket, outbox, request),
             Command::Call { connection, socket, request, call } => self.on_call(Asker { connection, socket, request }, call),
@@ -209,6 +222,7 @@ impl Actor {
                 Timer::Grace(connection) => self.depart(&connection, EndReason::NetworkDisconnect, None),
                 Timer::Camera(connection) => self.on_camera_timer(&connection),
                 Timer::Hold(peer) => self.give_up(peer, Denied::TimedOut(HOLD.as_secs())),
+                Timer::Autostop => self.on_autostop(),
                 // each turn ends with a try
                 Timer::Unsaid => {}
             }
@@ -249,7 +263,8 @@ impl Actor {
         let Some(connections) = self.roster.take_changed() else { return };
         let (id, properties) = (self.id.clone(), self.properties.clone());
         let active = self.life != Life::Pending;
-        let snapshot = SessionSnapshot { id, created_at: self.created_at, properties, active, connections };
+        let recording = self.film.is_made();
+        let snapshot = SessionSnapshot { id, created_at: self.created_at, properties, active, recording, connections };
         self.readers.send_replace(Arc::new(snapshot));
     }
 
@@ -269,6 +284,7 @@ impl Actor {
                     self.refuse(join.outbox, join.request, denied);
                 }
                 Command::Rejoin { outbox, request, .. } => self.refuse(outbox, request, Denied::UnknownClient),
+                Command::Close { answer, .. } => self.closing.push(answer),
                 _ => {}
             }
         }

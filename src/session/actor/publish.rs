@@ -66,6 +66,7 @@ impl Actor {
 
     /// Everything behind a stream that its publisher gave up ends: those who receive it, its transport or job, its tracks.
     pub(super) fn end_stream(&mut self, publisher: &ConnectionId, stream: Stream) {
+        self.film.left(&stream);
         let mut leaving = Vec::new();
         for (peer, what) in self.below.watching(publisher) {
             if self.holds.contains(peer) {

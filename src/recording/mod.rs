@@ -1,0 +1,39 @@
+//! Recordings: made, kept, found again after a crash. Knows nothing of HTTP, of clients or of GStreamer.
+//!
+//! A session asks [`Recordings`] for a recording, gets a [`Recorder`], and says through it who is shown and when to stop. The rest
+//! is a task's, which may outlive the session: composer, folder, metadata. Readers take the [`Library`].
+//!
+//! | file | what | its steps |
+//! |---|---|---|
+//! | `plan` | what shall be recorded; what a recording is at one moment; its states. Pure | |
+//! | `recorder` | the session's hold on its recording, and those who follow it | |
+//! | `recordings` | all that are being made; the way of the composers' events | |
+//! | `control` | one recording, from the request to its end | C1 to C8 |
+//! | `slots` | which track has which slot. Pure | |
+//! | `library` | metadata on disk and in memory; ids; deletion; which files are served | L1 to L4 |
+//! | `metadata` | a recording as JSON, for answers and for the disk. Pure | |
+//! | `parts` | the files, when nobody writes them any more | P1 to P3 |
+//! | `recovery` | the next start | R1 to R3 |
+//!
+//! On disk (rest.md §11.1): `<id>/.recording.<id>` is the metadata, `<id>/<name>.mp4` the film. While it is being made it is called
+//! `part-1.mp4`, and `.lock` is held by who writes it. Who writes what: the composer the parts, this room all else.
+
+mod control;
+mod error;
+mod library;
+mod metadata;
+mod parts;
+mod plan;
+mod recorder;
+mod recordings;
+mod recovery;
+mod slots;
+#[cfg(test)]
+mod tests;
+
+pub use error::Error;
+pub use library::Library;
+pub use metadata::to_json;
+pub use plan::{Cast, Picture, Plan, Recording, Resolution, Status, StopReason};
+pub use recorder::{Follower, Progress, Recorder};
+pub use recordings::{Recordings, Request};
