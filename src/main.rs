@@ -3,8 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("worker") => viduct::worker::run(),
-        _ => ExitCode::from(2),
-    }
+    viduct::daemon::main(std::env::args_os().skip(1))
 }

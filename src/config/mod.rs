@@ -1,1 +1,177 @@
-//! (to be written)
+//! Configuration: one table of properties, where their values come from, and the typed result.
+//!
+//! [`properties`] knows every property; [`value`] reads one value; [`mod@load`] gathers the values of environment, file, `--demo` and
+//! defaults. Everything here is pure: environment, file text and surroundings are arguments. The [`Config`] is written once, at the
+//! start; nobody changes it afterwards.
+
+pub mod load;
+mod nearest;
+pub mod properties;
+mod secret;
+pub mod value;
+
+pub use load::{Loaded, Sources, load};
+pub use properties::{PROPERTIES, Property, Shown};
+pub use secret::Secret;
+pub use value::Value;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Release of OpenVidu whose API is spoken, as `VERSION` reports it.
+pub const API_VERSION: &str = "2.20.0";
+
+/// The values the rest of the program uses, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    values: BTreeMap<&'static str, Value>,
+    /// Was the daemon started with `--demo`?
+    pub demo: bool,
+    /// TCP port of the TLS doors; 0 = any.
+    pub https_port: u16,
+    /// TCP port of the doors without TLS (0 = any), `None` when they stay shut.
+    pub http_port: Option<u16>,
+    /// Name or address clients reach the box by.
+    pub domain: String,
+    /// The API secret; `None` when none is configured and one has to be generated.
+    pub secret: Option<Secret>,
+    /// Port of the media thread; 0 = any.
+    pub media_port: u16,
+    /// Folder of what the daemon keeps: generated secret and certificate.
+    pub state_path: PathBuf,
+    /// Offer ICE candidates on loopback addresses?
+    pub loopback_candidates: bool,
+    /// May a camera be on a loopback address?
+    pub camera_allow_loopback: bool,
+    /// Further addresses for ICE candidates, e.g. of a router that forwards the media port.
+    pub public_addresses: Vec<IpAddr>,
+    /// Own certificate chain and private key (PEM files).
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Filter of the log, in the syntax of tracing's `EnvFilter`.
+    pub log: String,
+    /// Upper bound of what a publisher may send, in kbit/s; 0 = unlimited.
+    pub max_recv_kbps: u32,
+    /// `VP8`, `VP9`, `H264` or `NONE`.
+    pub forced_video_codec: String,
+    /// Default of a session's `allowTranscoding`.
+    pub allow_transcoding: bool,
+}
+
+impl Config {
+    /// The value of a property of the table.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    /// Takes the typed values out of `values`, which holds every property of the table, checked.
+    fn new(values: BTreeMap<&'static str, Value>, demo: bool) -> Config {
+        let text = |name: &str| values.get(name).and_then(Value::text).unwrap_or_default().to_owned();
+        let switch = |name: &str| values.get(name).and_then(Value::switch).unwrap_or_default();
+        let number = |name: &str| values.get(name).and_then(Value::number).unwrap_or_default();
+        let port = |name: &str| u16::try_from(number(name)).unwrap_or_default();
+        let file = |name: &str| Some(text(name)).filter(|t| !t.is_empty()).map(PathBuf::from);
+        Config {
+            demo,
+            https_port: port("HTTPS_PORT"),
+            http_port: switch("VIDUCT_PLAIN_HTTP").then(|| port("HTTP_PORT")),
+            domain: text("DOMAIN_OR_PUBLIC_IP"),
+            secret: Some(text("OPENVIDU_SECRET")).filter(|t| !t.is_empty()).map(Secret::new),
+            media_port: port("VIDUCT_MEDIA_PORT"),
+            state_path: text("VIDUCT_STATE_PATH").into(),
+            loopback_candidates: switch("VIDUCT_LOOPBACK_CANDIDATES"),
+            camera_allow_loopback: switch("VIDUCT_CAMERA_ALLOW_LOOPBACK"),
+            public_addresses: values
+                .get("VIDUCT_PUBLIC_ADDRESSES")
+                .and_then(Value::list)
+                .map(|list| list.iter().filter_map(|a| a.parse().ok()).collect())
+                .unwrap_or_default(),
+            certificate: file("VIDUCT_CERTIFICATE_FILE").zip(file("VIDUCT_PRIVATE_KEY_FILE")),
+            log: text("VIDUCT_LOG"),
+            max_recv_kbps: u32::try_from(number("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH")).unwrap_or(u32::MAX),
+            forced_video_codec: text("OPENVIDU_STREAMS_FORCED_VIDEO_CODEC"),
+            allow_transcoding: switch("OPENVIDU_STREAMS_ALLOW_TRANSCODING"),
+            values,
+        }
+    }
+
+    /// Puts the port that was really bound in the place of a configured 0, so that every URL the box hands out is right.
+    pub fn with_https_port(mut self, bound: u16) -> Config {
+        self.https_port = bound;
+        self.values.insert("HTTPS_PORT", Value::Number(bound.into()));
+        self
+    }
+
+    /// `host` or `host:port` as it stands in URLs: an IPv6 address in brackets, the port left out when it is 443.
+    pub fn authority(&self) -> String {
+        let host = match self.domain.parse() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]"),
+            _ => self.domain.clone(),
+        };
+        if self.https_port == 443 { host } else { format!("{host}:{}", self.https_port) }
+    }
+
+    /// `https://host[:port]`, without a trailing slash.
+    pub fn public_url(&self) -> String {
+        format!("https://{}", self.authority())
+    }
+}
+
+/// What is wrong with one property, and the remedy.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("Property {property}={value}: {message}")]
+pub struct Problem {
+    /// Name of the property.
+    pub property: &'static str,
+    /// Its value as given; `***` for a secret.
+    pub value: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with `property`, whose value is shown unless it may hold a password.
+    pub fn new(property: &'static str, value: impl fmt::Display, message: impl Into<String>) -> Problem {
+        let value = value.to_string();
+        let secret = properties::find(property).is_some_and(|p| p.kind.hides(&value));
+        Problem { property, value: if secret { "***".to_owned() } else { value }, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_leave_the_standard_port_out_and_bracket_ipv6() {
+        for (domain, port, url) in [
+            ("box.example.org", 443, "https://box.example.org"),
+            ("localhost", 4443, "https://localhost:4443"),
+            ("192.168.1.2", 8443, "https://192.168.1.2:8443"),
+            ("fe80::1", 443, "https://[fe80::1]"),
+            ("fe80::1", 4443, "https://[fe80::1]:4443"),
+        ] {
+            let env = BTreeMap::from([("DOMAIN_OR_PUBLIC_IP".to_owned(), domain.to_owned())]);
+            let loaded = load(&Sources::of(&env)).expect("these are right");
+            assert_eq!(loaded.config.with_https_port(port).public_url(), url);
+        }
+    }
+
+    #[test]
+    fn a_bound_port_replaces_the_wildcard_everywhere() {
+        let env = BTreeMap::from([("HTTPS_PORT".to_owned(), "0".to_owned())]);
+        let config = load(&Sources::of(&env)).expect("0 is any port").config.with_https_port(41_000);
+        assert_eq!(config.https_port, 41_000);
+        assert_eq!(config.value("HTTPS_PORT"), Some(&Value::Number(41_000)));
+    }
+
+    #[test]
+    fn a_problem_never_shows_a_password() {
+        assert_eq!(Problem::new("HTTPS_PORT", 99, "no").to_string(), "Property HTTPS_PORT=99: no");
+        assert_eq!(Problem::new("OPENVIDU_SECRET", "hush hush", "no").to_string(), "Property OPENVIDU_SECRET=***: no");
+        assert_eq!(Problem::new("OPENVIDU_WEBHOOK_HEADERS", "[x]", "no").to_string(), "Property OPENVIDU_WEBHOOK_HEADERS=***: no");
+        assert_eq!(Problem::new("OPENVIDU_WEBHOOK_ENDPOINT", "u:pw@x", "no").to_string(), "Property OPENVIDU_WEBHOOK_ENDPOINT=***: no");
+        assert_eq!(Problem::new("OPENVIDU_WEBHOOK_ENDPOINT", "x", "no").to_string(), "Property OPENVIDU_WEBHOOK_ENDPOINT=x: no");
+    }
+}

@@ -133,6 +133,14 @@ pub struct Stats {
     pub strays: u64,
     /// Panics caught while serving one peer.
     pub panics: u64,
+    /// Packets that viewers were not given: before a key frame, of a codec they do not take, or beyond their backlog.
+    pub dropped: u64,
+    /// Messages and packets of workers that were of no use.
+    pub ignored: u64,
+    /// Key frame requests that a worker's full socket did not take.
+    pub requests_refused: u64,
+    /// Events lost because floor 4 did not read for too long.
+    pub events_lost: u64,
 }
 
 /// The media thread takes no more commands: it is overloaded or gone.

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::wire::control::{Failure, FailureKind};
+use std::collections::HashSet;
 
 /// How a job is, as the log last said.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -26,6 +27,31 @@ impl Health {
     pub fn failed(&mut self, failure: &Failure) -> bool {
         let down = Health::Down(failure.kind);
         std::mem::replace(self, down) != down
+    }
+}
+
+/// Warnings that are remembered of one process; more are said each time.
+const WARNINGS: usize = 16;
+
+/// Keeps a job from saying the same warnings with each of its processes.
+#[derive(Default, Debug)]
+pub struct Warnings {
+    before: HashSet<String>,
+    now: HashSet<String>,
+}
+
+impl Warnings {
+    /// A process warns. True when its predecessor did not say the same.
+    pub fn news(&mut self, text: &str) -> bool {
+        if self.now.len() < WARNINGS {
+            self.now.insert(text.to_owned());
+        }
+        !self.before.contains(text)
+    }
+
+    /// The next process begins.
+    pub fn next_process(&mut self) {
+        self.before = std::mem::take(&mut self.now);
     }
 }
 
@@ -57,5 +83,19 @@ mod tests {
             };
             assert_eq!(got, news, "step {step}: {event:?}");
         }
+    }
+
+    #[test]
+    fn a_warning_is_not_repeated_by_the_next_process() {
+        let mut warnings = Warnings::default();
+        assert!(warnings.news("a") && warnings.news("a") && warnings.news("b"));
+        warnings.next_process();
+        assert!(!warnings.news("a") && warnings.news("c"));
+        warnings.next_process();
+        assert!(!warnings.news("a") && !warnings.news("c") && warnings.news("b"));
+        for number in 0..1000 {
+            warnings.news(&number.to_string());
+        }
+        assert_eq!(warnings.now.len(), WARNINGS);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::api::Event;
 use super::backoff::Backoff;
-use super::health::Health;
+use super::health::{Health, Warnings};
 use super::output;
 use super::process::{Broken, Process};
 use super::supervisor::Settings;
@@ -13,9 +13,6 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-
-/// A process that has said neither "ready" nor "failed" by then hangs. Longer than a resolver tries.
-const FIRST_WORD: Duration = Duration::from_secs(30);
 
 /// How long what an ended process printed is waited for: somebody else may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -31,6 +28,7 @@ pub struct Job {
     pub events: mpsc::Sender<Event>,
     pub backoff: Backoff,
     pub health: Health,
+    pub warnings: Warnings,
 }
 
 impl Job {
@@ -85,19 +83,20 @@ impl Job {
         if process.start(self.spec.clone()).await.is_err() {
             return None;
         }
+        self.warnings.next_process();
         let mut spoken = false;
         loop {
-            let clock = self.clock;
+            let (clock, first_word) = (self.clock, self.settings.first_word);
             let line = tokio::select! {
                 line = process.next() => line,
-                () = clock.sleep(FIRST_WORD), if !spoken => return crashed("worker hangs: not a word from it".into()),
+                () = clock.sleep(first_word), if !spoken => return crashed("worker hangs: not a word from it".into()),
             };
             match line {
                 Ok(Some(FromWorker::Ready)) => {
                     spoken = true;
                     self.ready().await;
                 }
-                Ok(Some(FromWorker::Warning { text })) => tracing::warn!("camera {}: {text}", self.name),
+                Ok(Some(FromWorker::Warning { text })) => self.warn(&text),
                 // whoever runs a recorder listens to it directly
                 Ok(Some(FromWorker::Written(_))) => {}
                 Ok(Some(FromWorker::Failed { failure })) => return Some(failure),
@@ -114,6 +113,12 @@ impl Job {
             tracing::info!("camera {}: media flows", self.name);
         }
         self.report(Event::Ready { job: self.job }).await;
+    }
+
+    fn warn(&mut self, text: &str) {
+        if self.warnings.news(text) {
+            tracing::warn!("camera {}: {text}", self.name);
+        }
     }
 
     fn down(&mut self, failure: &Failure) -> Duration {

@@ -2,13 +2,14 @@
 
 use super::api::{Command, Event};
 use super::backoff::{Backoff, Pauses};
-use super::health::Health;
+use super::health::{Health, Warnings};
 use super::job::Job;
 use super::process::LowDescriptors;
 use crate::clock::Clock;
 use crate::ids::JobId;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -18,12 +19,15 @@ pub struct Settings {
     /// The binary that is a worker when its first argument is `worker`: this one.
     pub program: PathBuf,
     pub pauses: Pauses,
+    /// A process that has said neither "ready" nor why not by then hangs, and is killed.
+    pub first_word: Duration,
 }
 
 impl Settings {
-    /// Workers of `program` with the usual pauses.
+    /// Workers of `program` with the usual times.
     pub fn new(program: PathBuf) -> Settings {
-        Settings { program, pauses: Pauses::default() }
+        // a resolver may try for 10 s and more
+        Settings { program, pauses: Pauses::default(), first_word: Duration::from_secs(30) }
     }
 }
 
@@ -73,7 +77,8 @@ impl Supervisor {
                 }
                 let (settings, clock, events) = (self.settings.clone(), self.clock, self.events.clone());
                 let backoff = Backoff::new(settings.pauses);
-                let run = Job { job, name, spec, media, settings, clock, events, backoff, health: Health::default() }.run(stopped);
+                let (health, warnings) = (Health::default(), Warnings::default());
+                let run = Job { job, name, spec, media, settings, clock, events, backoff, health, warnings }.run(stopped);
                 self.tasks.spawn(async move {
                     run.await;
                     job
@@ -108,7 +113,6 @@ mod tests {
     use std::os::fd::{AsRawFd, OwnedFd};
     use std::os::unix::fs::PermissionsExt;
     use std::sync::{Arc, Mutex};
-    use std::time::Duration;
     use tempfile::TempDir;
     use tokio::time::timeout;
 
@@ -151,7 +155,8 @@ mod tests {
         };
         let (handle, commands) = Handle::channel();
         let (sender, events) = mpsc::channel(64);
-        let task = start(Clock::System, Settings { program, pauses }, commands, sender);
+        let settings = Settings { program, pauses, first_word: Duration::from_secs(5) };
+        let task = start(Clock::System, settings, commands, sender);
         let (feed, media) = media::pair().unwrap();
         let spec = Spec::Camera(CameraSpec::parse("rtsp://user:s3cr3t@cam/x", 100, false).unwrap().spec);
         handle.send(Command::Start { job: job(), name: "con_1".into(), spec, media }).unwrap();
@@ -266,6 +271,15 @@ mod tests {
         .expect("something of the worker survives");
     }
 
+    #[tokio::test]
+    async fn a_worker_without_a_word_is_killed() {
+        let mut bench = bench("echo $$ > $dir/group\nexec sleep 1000\n");
+        let failure = bench.next().await.unwrap();
+        assert_eq!(failure.kind, FailureKind::Crashed, "{failure}");
+        assert!(failure.text.contains("hangs"), "{failure}");
+        bench.end().await;
+    }
+
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -287,6 +301,7 @@ mod tests {
         let _guard = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
         let mut bench = bench(
             "echo \"login with s3cr3t\" >&2\n\
+             say '{\"say\":\"warning\",\"text\":\"odd camera\"}'\n\
              [ $try -lt 4 ] && say '{\"say\":\"failed\",\"failure\":{\"kind\":\"refused\",\"text\":\"cam:554\"}}' && exit\n\
              say '{\"say\":\"ready\"}'\nread -r more <&3\n",
         );
@@ -297,7 +312,8 @@ mod tests {
         bench.end().await;
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
-        assert_eq!(count("WARN"), 1, "{log}");
+        assert_eq!(count("WARN"), 2, "{log}");
+        assert_eq!(count("camera con_1: odd camera"), 1, "{log}");
         assert_eq!(count("camera con_1: connection refused: cam:554; retrying"), 1, "{log}");
         assert_eq!(count("camera con_1: media flows"), 1, "{log}");
         assert!(count("login with ***") >= 3 && !log.contains("s3cr3t"), "{log}");

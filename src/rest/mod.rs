@@ -1,1 +1,68 @@
-//! (to be written)
+//! The REST door: OpenVidu's HTTP API. Parses and checks, sends one [`session::Command`](crate::session::Command), renders.
+//!
+//! | path below `/openvidu/api` | methods | room |
+//! |---|---|---|
+//! | `/sessions`, `/sessions/{s}` | POST, GET, DELETE | `sessions` |
+//! | `/sessions/{s}/connection`, `…/{c}` | POST, GET, DELETE | `connections` |
+//! | `/config`, `/config/openvidu-…` | GET | `config` |
+//! | `/health` | GET | [`health`] |
+//!
+//! `/openvidu/accept-certificate` stands beside them (`certificate`). [`frame()`] stands around all doors of the box. No rule of the
+//! domain lives here; GET handlers read snapshots and queue nothing.
+
+mod auth;
+mod body;
+mod certificate;
+mod config;
+mod connection_body;
+mod connections;
+mod cors;
+mod error;
+mod frame;
+pub mod health;
+mod query;
+mod render;
+mod session_body;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+pub use frame::frame;
+
+use crate::clock::Clock;
+use crate::config::{Config, Secret};
+use crate::engine;
+use crate::session::Registry;
+use axum::Router;
+use axum::routing::{get, post};
+use std::sync::Arc;
+
+/// What the handlers share; written once, at the start.
+#[derive(Clone, Debug)]
+pub struct Api {
+    pub registry: Registry,
+    /// With the port that is really bound.
+    pub config: Arc<Config>,
+    pub secret: Secret,
+    pub clock: Clock,
+    /// Asked for a sign of life only.
+    pub engine: engine::Handle,
+}
+
+/// The routes of the API, without their frame.
+pub fn routes(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/openvidu/api/sessions", post(sessions::create).get(sessions::list))
+        .route("/openvidu/api/sessions/{session}", get(sessions::one).delete(sessions::close))
+        .route("/openvidu/api/sessions/{session}/connection", post(connections::create).get(connections::list))
+        .route("/openvidu/api/sessions/{session}/connection/{connection}", get(connections::one).delete(connections::remove))
+        .route("/openvidu/api/config", get(config::all))
+        .route("/openvidu/api/config/openvidu-version", get(config::version))
+        .route("/openvidu/api/config/openvidu-publicurl", get(config::public_url))
+        .route("/openvidu/api/config/openvidu-recording", get(config::recording))
+        .route("/openvidu/api/config/openvidu-recording-path", get(config::recording_path))
+        .route("/openvidu/api/config/openvidu-cdr", get(config::cdr))
+        .route("/openvidu/api/health", get(health::health))
+        .route("/openvidu/accept-certificate", get(certificate::page))
+        .with_state(api)
+}

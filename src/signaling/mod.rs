@@ -2,12 +2,12 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | [`socket`] | one task per WebSocket: reads, writes in order, watches pings and deadlines |
-//! | [`client`] | who is at the other end: outside or in a session, which request waits for which reply |
-//! | [`rpc`] | JSON-RPC frames as text, in and out |
-//! | [`methods`] | method and parameters → [`crate::session::Call`] |
-//! | [`notifications`] | [`crate::session::Reply`] and [`crate::session::Notice`] → JSON |
-//! | [`errors`] | the one table [`crate::session::Denied`] → code and text |
+//! | `socket` | one task per WebSocket: reads, writes in order, watches pings and deadlines |
+//! | `client` | who is at the other end: outside or in a session, which request waits for which reply |
+//! | `rpc` | JSON-RPC frames as text, in and out |
+//! | `methods` | method and parameters → [`crate::session::Call`] |
+//! | `notifications` | [`crate::session::Reply`] and [`crate::session::Notice`] → JSON |
+//! | `errors` | the one table [`crate::session::Denied`] → code and text |
 //!
 //! No rule of the domain stands here: a request becomes one command of the session, what the session writes into the client's
 //! outbox becomes one message each, in that order.

@@ -1,5 +1,7 @@
 //! The door over real sockets and real sessions; only the media thread is played by the test.
 
+mod golden;
+
 use super::*;
 use crate::engine;
 use crate::jobs;

@@ -1,12 +1,13 @@
 //! A worker process (`viduct worker`): one GStreamer job, the only room that knows GStreamer.
 //!
 //! The daemon starts it in a process group of its own with two sockets ([`crate::wire`]): `link` is the control socket,
-//! `socket` the media socket. The job reads [`Turn`]s from one bounded queue: what the bus, the streaming threads and the
+//! `socket` the media socket. The job reads `Turn`s from one bounded queue: what the bus, the streaming threads and the
 //! control socket have to say. Only the closing of the control socket ends a worker; SIGINT and SIGTERM are for the daemon,
-//! which then closes the socket. A worker that cannot end by itself is ended by its own guard thread ([`link::guard`]).
+//! which then closes the socket. A worker that cannot end by itself is ended by its own guard thread (`link::guard`).
 //!
-//! `pipeline` owns a pipeline and its safe end, `bus` is the one translator of bus messages, [`camera`] is the job that pulls a
-//! camera, [`compose`] the one that mixes many streams into one file. A job runs once and returns why it ended; trying again is the supervisor's.
+//! `pipeline` owns a pipeline and its safe end, `bus` is the one translator of bus messages, `camera` is the job that pulls a
+//! camera, `compose` the one that mixes many streams into one file. A job runs once and returns why it ended; trying again is
+//! the supervisor's.
 
 mod bus;
 mod camera;
@@ -16,7 +17,7 @@ mod pipeline;
 mod socket;
 mod watchdog;
 
-use crate::wire::control::{Failure, FailureKind, FromWorker, Spec, ToWorker};
+use crate::wire::control::{Failure, FromWorker, Spec, ToWorker};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -34,7 +35,7 @@ enum Turn {
     Failed(Failure),
 }
 
-/// Where [`Turn`]s come from. Cheap to clone; holds no GStreamer object, so it may be captured by any closure.
+/// Where `Turn`s come from. Cheap to clone; holds no GStreamer object, so it may be captured by any closure.
 #[derive(Clone, Debug)]
 struct Turns {
     queue: SyncSender<Turn>,
@@ -83,13 +84,11 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let end = gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() }).and_then(|()| {
-        let media = socket::MediaSocket::new(media);
-        match &spec {
-            Spec::Camera(spec) => camera::run(spec, media, turns, queue, &mut link),
-            Spec::Compose(spec) => compose::run(spec, media, &queue, &mut link),
-        }
-    });
+    let media = socket::MediaSocket::new(media);
+    let end = match &spec {
+        Spec::Camera(spec) => camera::run(spec, media, turns, queue, &mut link),
+        Spec::Compose(spec) => compose::run(spec, media, &queue, &mut link),
+    };
     link.say(&match end {
         Ok(()) => FromWorker::Finished,
         Err(failure) => FromWorker::Failed { failure },

@@ -35,11 +35,13 @@ use std::time::Duration;
 /// How often the watchdog looks and the media socket is drained.
 const TICK: Duration = Duration::from_millis(100);
 /// Ticks between two reports of what was dropped.
-const REPORT: u32 = 10;
+const REPORT: u64 = 10;
 
 /// Pulls the camera until the daemon ends the job (`Ok`) or something fails.
 pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
     let address = address::find(spec)?;
+    // only now: a camera that is away is tried often, and that shall cost little
+    gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
     let shared = Arc::new(output::Shared::new(media, turns.clone()));
     let pipeline = Pipeline::new("camera", turns.clone())?;
     let selection = rtsp::build(&pipeline, spec, address, &shared, &turns)?;
@@ -56,7 +58,7 @@ pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<
 /// The job's loop.
 fn watch(shared: &output::Shared, queue: &Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
     let started = monotonic_ns();
-    for tick in 1u32.. {
+    for tick in 1u64.. {
         loop {
             match queue.recv_timeout(TICK) {
                 Ok(Turn::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),

@@ -8,14 +8,16 @@ use super::address::Address;
 use super::output::{Shared, sink};
 use super::stream::{Choice, Selection, Stream, classify};
 use super::{audio, video};
+use crate::rtp::Kind;
 use crate::wire::camera::CameraSpec;
 use crate::wire::control::{Failure, FailureKind};
 use gstreamer::prelude::*;
 use gstreamer::{Caps, Element, ElementFactory, Pad, PadProbeReturn, PadProbeType};
 use std::sync::{Arc, Mutex};
 
-/// What `rtspsrc` waits for the camera's answers at most, in µs; the job's watchdog is what ends a hung one.
-const TCP_TIMEOUT: u64 = 5_000_000;
+/// What `rtspsrc` waits for the camera's answers at most, in µs. Longer than the job's watchdog, which is the one to end a hung
+/// camera: it says so by its own kind of failure.
+const TCP_TIMEOUT: u64 = 10_000_000;
 
 /// Puts the source into the pipeline. The selection fills when the camera has described its streams.
 pub fn build(
@@ -57,8 +59,9 @@ fn select_streams(source: &Element, selection: Arc<Mutex<Selection>>, turns: Tur
     source.connect("select-stream", false, move |values| {
         let stream = values.get(2).and_then(|caps| caps.get::<Caps>().ok()).map_or(Stream::Foreign, |caps| stream_of(&caps));
         let choice = selection.lock().unwrap_or_else(|poison| poison.into_inner()).choose(&stream);
-        if let (Choice::LeaveOut, Stream::Other(kind, name)) = (choice, &stream) {
-            turns.send(Turn::Warning(format!("{name} cannot be forwarded, the camera's {kind:?} stream is left out")));
+        // video that is left out is a failure when there is no other
+        if let (Choice::LeaveOut, Stream::Other(Kind::Audio, name)) = (choice, &stream) {
+            turns.send(Turn::Warning(format!("audio codec {name} cannot be forwarded, the camera's sound is left out")));
         }
         Some((choice == Choice::Take).to_value())
     });

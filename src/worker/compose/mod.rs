@@ -100,6 +100,7 @@ impl Events {
 
 /// Composes until it is told to stop (`Ok`: the file is finished) or the recording cannot go on.
 pub fn run(spec: &ComposeSpec, media: MediaSocket, queue: &Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
+    gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
     let folder = Folder::open(Path::new(&spec.folder))?;
     let (events, heard) = Events::channel();
     let pipeline = Pipeline::hearing("composer", hear_bus(events.clone()))?;

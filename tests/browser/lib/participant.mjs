@@ -59,12 +59,12 @@ export class Participant {
     return Math.max(...shares);
   }
 
-  /** Waits until more audio packets with sound in them have arrived; gives the counters. */
-  async hears(stream) {
+  /** Waits until more audio packets with sound in them have arrived; gives the counters. A muted element measures no sound. */
+  async hears(stream, { muted = false } = {}) {
     const first = await this.do('arriving', stream);
     return until(`sound of ${stream}`, async () => {
       const now = await this.do('arriving', stream);
-      return now.audioPackets > first.audioPackets + 20 && now.audioEnergy > first.audioEnergy && now;
+      return now.audioPackets > first.audioPackets + 20 && (muted || now.audioEnergy > first.audioEnergy) && now;
     });
   }
 

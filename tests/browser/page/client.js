@@ -4,6 +4,7 @@ window.client = (() => {
   const streams = new Map();
   const subscribers = new Map();
   const firstFrames = new Map();
+  const unsubscribed = new Set();
   const events = [];
   let openvidu;
   let session;
@@ -22,7 +23,11 @@ window.client = (() => {
       note('streamCreated', { stream: stream.streamId, video: stream.hasVideo, audio: stream.hasAudio, kind: stream.typeOfVideo });
       if (automatic) subscribe(stream);
     });
-    session.on('streamDestroyed', ({ stream, reason }) => note('streamDestroyed', { stream: stream.streamId, reason }));
+    session.on('streamDestroyed', (event) => {
+      note('streamDestroyed', { stream: event.stream.streamId, reason: event.reason });
+      // the clients' default removes the video of a stream that was unsubscribed a second time, and throws
+      if (unsubscribed.has(event.stream.streamId)) event.preventDefault();
+    });
     session.on('streamPropertyChanged', ({ stream, changedProperty, newValue, reason }) =>
       note('streamPropertyChanged', { stream: stream.streamId, property: changedProperty, value: newValue, reason }));
     session.on('signal', ({ type, data, from }) => note('signal', { signal: type, data, from: from ? from.connectionId : null }));
@@ -74,7 +79,10 @@ window.client = (() => {
     },
 
     unpublish: () => session.unpublish(publisher),
-    unsubscribe: (id) => session.unsubscribe(subscribers.get(id)),
+    unsubscribe(id) {
+      unsubscribed.add(id);
+      return session.unsubscribe(subscribers.get(id));
+    },
     subscribe: (id) => subscribe(streams.get(id)),
     leave: () => session.disconnect(),
     signal: (data, type) => session.signal({ data, type, to: [] }),

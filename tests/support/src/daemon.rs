@@ -1,9 +1,10 @@
 //! The real daemon as a test runs it: own state directory, free ports, plain HTTP, its output captured.
 //!
 //! Dropping a [`Daemon`] kills it; when the test is failing, its log is printed first.
-#![allow(clippy::disallowed_methods)] // tests live in the machine's time
 
 use crate::rest::Client;
+/// Signals, for whoever sends them.
+pub use nix::sys::signal as nix_signal;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
@@ -12,6 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+/// A process id for [`nix_signal::kill`].
+pub fn nix_pid(pid: i32) -> Pid {
+    Pid::from_raw(pid)
+}
 
 /// The secret every test daemon is started with.
 pub const SECRET: &str = "MY_SECRET";

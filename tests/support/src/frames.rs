@@ -1,6 +1,6 @@
 //! Which received packets make whole frames that a decoder could show. Pure; H.264 (RFC 6184) and VP8 (RFC 7741).
 //!
-//! Packets may come late (repaired) and are put in order; a gap that stays is given up after [`PATIENCE`] packets, and from then
+//! Packets may come late (repaired) and are put in order; a gap that stays is given up after 256 packets, and from then
 //! on nothing counts until the next whole keyframe.
 
 use std::collections::BTreeMap;
@@ -179,7 +179,6 @@ fn nal_kinds(payload: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::*;
 

@@ -2,6 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | [`camera`] | a synthetic RTSP camera in a process of its own |
 //! | [`daemon`] | the real binary in a process of its own: start, readiness, log, stop, kill |
 //! | [`rest`] | a small HTTP client that refuses what the API does not send |
 //! | [`signaling`] | a JSON-RPC client over WebSocket with an ordered log of notifications |
@@ -13,6 +14,7 @@
 //!
 //! Nothing here knows the daemon's crate: what these clients know is the wire. They panic with a sentence where a test fails.
 
+pub mod camera;
 pub mod daemon;
 pub mod flashes;
 pub mod frames;

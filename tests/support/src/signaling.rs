@@ -2,7 +2,6 @@
 //!
 //! A task owns the socket. Replies go to whoever asked; notifications go to a log that keeps their order, and tests wait until
 //! the log shows what they want.
-#![allow(clippy::disallowed_methods)] // tests live in the machine's time
 
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
@@ -64,6 +63,8 @@ struct State {
     log: Vec<Notification>,
     /// Method of a notification, or `#id` of a reply, as they came.
     order: Vec<String>,
+    /// Every text frame as it was, `> ` sent and `< ` received.
+    frames: Vec<String>,
     closed: Option<Closed>,
     /// What was wrong with a frame.
     broken: Option<String>,
@@ -96,8 +97,10 @@ impl Client {
 
     /// Sends any text.
     pub async fn send_text(&self, text: impl Into<String>) {
+        let text = text.into();
+        self.shared.lock().frames.push(format!("> {text}"));
         // a closed socket shows when a reply does not come
-        let _ = self.sink.lock().await.send(Message::text(text.into())).await;
+        let _ = self.sink.lock().await.send(Message::text(text)).await;
     }
 
     /// Sends a request and gives the place where its reply will be, without waiting: for requests that must overlap.
@@ -140,23 +143,34 @@ impl Client {
         self.shared.lock().order.clone()
     }
 
-    /// Waits until `wanted` finds what it looks for in the log. Panics with the log after 10 s.
-    pub async fn wait_for<T>(&self, what: &str, wanted: impl Fn(&[Notification]) -> Option<T>) -> T {
-        let deadline = tokio::time::Instant::from_std(Instant::now() + PATIENCE);
+    /// Every text frame so far, `> ` sent and `< ` received.
+    pub fn frames(&self) -> Vec<String> {
+        self.shared.lock().frames.clone()
+    }
+
+    /// Waits until `wanted` finds what it looks for in the log. Panics with the log after `span`.
+    pub async fn wait_for<T>(&self, span: Duration, what: &str, wanted: impl Fn(&[Notification]) -> Option<T>) -> T {
+        let deadline = tokio::time::Instant::from_std(Instant::now() + span);
         loop {
             let changed = self.shared.changed.notified();
             if let Some(found) = wanted(&self.log()) {
                 return found;
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                panic!("nothing within {PATIENCE:?}: {what}; the log is {:#?}", self.log());
+                panic!("nothing within {span:?}: {what}; the log is {:#?}", self.log());
             }
         }
     }
 
-    /// Waits for the first notification of `method` whose params `fit`, and gives its params.
+    /// Waits up to 10 s for the first notification of `method` whose params `fit`, and gives its params.
     pub async fn notice(&self, method: &str, fit: impl Fn(&Value) -> bool) -> Value {
-        self.wait_for(method, |log| log.iter().find(|n| n.method == method && fit(&n.params)).map(|n| n.params.clone())).await
+        self.wait_up_to(PATIENCE, method, fit).await
+    }
+
+    /// The same with another patience.
+    pub async fn wait_up_to(&self, span: Duration, method: &str, fit: impl Fn(&Value) -> bool) -> Value {
+        let wanted = |log: &[Notification]| log.iter().find(|n| n.method == method && fit(&n.params)).map(|n| n.params.clone());
+        self.wait_for(span, method, wanted).await
     }
 
     /// Waits until the server has closed the socket. Panics after `span`.
@@ -217,6 +231,7 @@ impl Shared {
 
     fn take(&self, text: &str) {
         let mut state = self.lock();
+        state.frames.push(format!("< {text}"));
         match read(text) {
             Ok(Read::Reply(id, reply)) => {
                 state.order.push(format!("#{id}"));

@@ -2,7 +2,6 @@
 //!
 //! The same peer serves WHEP and signaling: both carry an offer one way and an answer back. [`core`] is the client without a
 //! thread, for whoever runs many of them; [`feed`] sends clips; [`record`] is what a test may look at.
-#![allow(clippy::disallowed_methods)] // tests live in the machine's time
 
 pub mod core;
 pub mod feed;
@@ -123,7 +122,7 @@ impl Peer {
 
     /// Starts the clock of [`Record::join_time`].
     pub fn mark_offered(&mut self) {
-        self.look().offered = Some(Instant::now());
+        self.lock().offered = Some(Instant::now());
     }
 
     /// Hands over the answer; the transport comes up by itself.
@@ -146,9 +145,9 @@ impl Peer {
         self.order(Order::Keyframe);
     }
 
-    /// What it has seen; the thread waits as long as the guard lives.
-    pub fn look(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().expect("the peer's thread did not panic")
+    /// What it has seen so far: a copy.
+    pub fn look(&self) -> Record {
+        self.lock().clone()
     }
 
     /// Waits until `wanted` holds. Panics with the counters after `span`.
@@ -160,15 +159,19 @@ impl Peer {
     pub async fn wait_for<T>(&self, what: &str, span: Duration, wanted: impl Fn(&Record) -> Option<T>) -> T {
         let deadline = Instant::now() + span;
         loop {
-            if let Some(found) = wanted(&self.look()) {
+            if let Some(found) = wanted(&self.lock()) {
                 return found;
             }
             if Instant::now() >= deadline {
-                let summary = self.look().summary();
+                let summary = self.lock().summary();
                 panic!("not within {span:?}: {what}; {summary}");
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        record::lock(&self.record)
     }
 
     fn order(&self, order: Order) {

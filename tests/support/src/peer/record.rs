@@ -2,15 +2,20 @@
 
 use crate::frames::{Frames, Video};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use str0m::media::MediaKind;
 
 /// Packets that are remembered with their payload.
 const REMEMBERED: usize = 20_000;
 
+/// The record, also when a test panicked while it held it: its numbers are good at every moment.
+pub(super) fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What came in and what was asked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Record {
     pub offered: Option<Instant>,
     pub connected: Option<Instant>,

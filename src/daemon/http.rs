@@ -1,0 +1,226 @@
+//! Serving HTTP: listeners, TLS, limits and timeouts, and a stop that lets answers finish. Knows no path.
+
+use crate::clock::Clock;
+use crate::config::Problem;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+/// Connections at a time; more wait in the kernel's queue. A WebSocket gives its place back when it is upgraded.
+const CONNECTIONS: usize = 2048;
+/// Connections that may wait in the kernel's queue.
+const BACKLOG: i32 = 1024;
+/// How long a TLS handshake, and how long the headers of a request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Headers may not be larger than this many bytes.
+const HEADERS: usize = 64 * 1024;
+/// Pause after an accept that failed for want of descriptors or memory.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Opens `port` (0 = any) on all addresses, IPv4 and IPv6. Errors name `property`.
+pub fn listen(port: u16, property: &'static str) -> Result<TcpListener, Problem> {
+    let open = |address: SocketAddr| -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    open((Ipv6Addr::UNSPECIFIED, port).into())
+        .or_else(|error| match error.kind() {
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+            // a kernel without IPv6
+            _ => open((Ipv4Addr::UNSPECIFIED, port).into()),
+        })
+        .map_err(|error| refused(property, port, &error))
+}
+
+/// The problem with a port that cannot be opened.
+pub fn refused(property: &'static str, port: u16, error: &io::Error) -> Problem {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use; choose another, or stop whoever has it",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need the capability CAP_NET_BIND_SERVICE; grant it, or choose another port",
+        _ => return Problem::new(property, port, format!("the port cannot be opened: {error}")),
+    };
+    Problem::new(property, port, remedy)
+}
+
+/// Serves `app` until `stop` turns true, then until every answer under way has left. Dropping it cuts what is left.
+pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, app: Router, clock: Clock, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = accept(&listener, clock), if connections.len() < CONNECTIONS => accepted,
+            Some(_) = connections.join_next() => continue,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        connections.spawn(connection(stream, peer, tls.clone(), app.clone(), stop.clone()));
+        if connections.len() == CONNECTIONS {
+            tracing::warn!("{CONNECTIONS} connections are open; more have to wait");
+        }
+    }
+    drop((listener, app));
+    while connections.join_next().await.is_some() {}
+}
+
+/// The next connection and its client. May be dropped and called anew.
+async fn accept(listener: &TcpListener, clock: Clock) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // without it answers may wait for the client's acknowledgements; no reason to refuse the client
+                let _ = stream.set_nodelay(true);
+                return (stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be accepted");
+                clock.sleep(BREATH).await;
+            }
+        }
+    }
+}
+
+/// Errors of accept(2) that say nothing about the next connection.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused)
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, app: Router, mut stop: watch::Receiver<bool>) {
+    let Some(tls) = tls else { return requests(stream, peer, app, stop).await };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(PATIENCE, tls.accept(stream)) => shaken,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => requests(stream, peer, app, stop).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+    }
+}
+
+/// Serves the requests of one connection.
+async fn requests<S>(stream: S, peer: SocketAddr, app: Router, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        // a router is always ready
+        tower_service::Service::call(&mut app.clone(), request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let mut stopping = false;
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            _ = stop.wait_for(|stop| *stop), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use std::sync::Arc;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::Semaphore;
+
+    struct Served {
+        port: u16,
+        stop: watch::Sender<bool>,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    fn start(app: Router) -> Served {
+        let listener = listen(0, "HTTP_PORT").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (stop, stopped) = watch::channel(false);
+        Served { port, stop, task: tokio::spawn(serve(listener, None, app, Clock::System, stopped)) }
+    }
+
+    async fn ask(port: u16, request: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn requests_know_their_client() {
+        let served =
+            start(Router::new().route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() })));
+        let answer = ask(served.port, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n127.0.0.1"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_stop_lets_an_answer_finish_and_closes_idle_connections() {
+        let (go, begun) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (gate, mark) = (go.clone(), begun.clone());
+        let slow = move || async move {
+            mark.add_permits(1);
+            gate.acquire().await.map(|_| "done").unwrap_or_default()
+        };
+        let served = start(Router::new().route("/", get(slow)));
+        let mut idle = TcpStream::connect(("127.0.0.1", served.port)).await.unwrap();
+        let asking = tokio::spawn(async move { ask(served.port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await });
+        let _ = begun.acquire().await.unwrap();
+        served.stop.send_replace(true);
+        assert_eq!(idle.read(&mut [0; 8]).await.unwrap_or_default(), 0);
+        assert!(!served.task.is_finished());
+        go.add_permits(1);
+        assert!(asking.await.unwrap().ends_with("done"));
+        served.task.await.unwrap();
+        assert!(TcpStream::connect(("127.0.0.1", served.port)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn endless_headers_are_cut() {
+        let served = start(Router::new());
+        let mut stream = TcpStream::connect(("127.0.0.1", served.port)).await.unwrap();
+        let junk = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(HEADERS + 16 * 1024));
+        let _ = stream.write_all(junk.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
+    }
+
+    #[tokio::test]
+    async fn a_busy_port_names_its_property() {
+        let taken = listen(0, "HTTPS_PORT").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let problem = listen(port, "HTTPS_PORT").unwrap_err().to_string();
+        assert_eq!(problem, format!("Property HTTPS_PORT={port}: the port is in use; choose another, or stop whoever has it"));
+    }
+}

@@ -1,0 +1,126 @@
+//! Packets on their way: from publishers and workers into tracks, from tracks to all their consumers; and key frame requests on
+//! the way back. All packets that one batch of input brought go to a viewer together: one timeout, one drain, one run.
+
+use super::Core;
+use crate::engine::api::Event;
+use crate::engine::capture::Moment;
+use crate::engine::feed::Heard;
+use crate::engine::track::Source;
+use crate::ids::{JobId, PeerId, TrackId};
+use crate::rtp::{Format, Kind, Packet};
+use std::time::Instant;
+
+impl Core {
+    /// A message came on a worker's media socket.
+    pub fn message(&mut self, job: JobId, message: &[u8], moment: Moment) {
+        let Some(mut feed) = self.feeds.remove(&job) else { return };
+        feed.hear(message, moment, |heard| match heard {
+            Heard::Begins { slot, track, format } => {
+                if let Some(track) = self.tracks.get_mut(&track).filter(|t| t.kind == format.codec.kind()) {
+                    track.begin(Source::Feed { job, slot }, format);
+                }
+            }
+            Heard::Packet { track, packet } => self.fresh_packet(track, packet, moment.now),
+        });
+        self.feeds.insert(job, feed);
+    }
+
+    /// A publisher's packet. A stream of another source begins a new epoch of the track, once the old one is gone or silent.
+    pub(super) fn packet(&mut self, id: TrackId, source: Source, format: Format, packet: Packet, now: Instant) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        if track.kind != format.codec.kind() || !track.admits(source, now) {
+            return;
+        }
+        if track.source != source || track.format != Some(format) {
+            track.begin(source, format);
+        }
+        self.fresh_packet(id, packet, now);
+    }
+
+    fn fresh_packet(&mut self, id: TrackId, packet: Packet, now: Instant) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        if !self.fresh.contains(&id) {
+            self.fresh.push(id);
+        }
+        if let Some(format) = track.push(packet, now) {
+            self.outbox.push(Event::TrackLive { track: id, format });
+        }
+    }
+
+    /// Gives all fresh packets to all consumers. To be called after each batch of input.
+    pub fn forward(&mut self, now: Instant) {
+        while let Some(id) = self.fresh.pop() {
+            self.forward_track(id, now);
+        }
+        self.react(now);
+    }
+
+    fn forward_track(&mut self, id: TrackId, now: Instant) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        let (packets, view) = (track.take_fresh(), track.view());
+        let consumers = std::mem::take(&mut track.consumers);
+        let mut waits = false;
+        for consumer in &consumers {
+            self.turn(*consumer, now, |peer| {
+                if !peer.connected() {
+                    return Ok(false);
+                }
+                waits |= peer.forward(id, &packets, view, now);
+                peer.tick(now).map(|()| true)
+            });
+        }
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.consumers = consumers;
+            track.settle(packets);
+            if waits {
+                track.keyframes.want();
+            }
+        }
+        self.ask_source(id, now);
+    }
+
+    /// A consumer of this track needs a key frame.
+    pub(super) fn want_keyframe(&mut self, id: TrackId, now: Instant) {
+        if let Some(track) = self.tracks.get_mut(&id).filter(|t| t.kind == Kind::Video) {
+            track.keyframes.want();
+            self.ask_source(id, now);
+        }
+    }
+
+    /// Asks a track's source for a key frame, if one is wanted and the last request is long enough ago.
+    fn ask_source(&mut self, id: TrackId, now: Instant) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        if track.source == Source::None || !track.keyframes.due(now) {
+            return;
+        }
+        match track.source {
+            Source::Peer { peer, ssrc } => self.turn(peer, now, |p| {
+                p.request_keyframe(ssrc);
+                p.tick(now).map(|()| true)
+            }),
+            Source::Feed { job, slot } => self.requests.push((job, slot)),
+            Source::None => {}
+        }
+    }
+
+    /// A viewer's transport is up: it gets what the caches hold, its key frames in this very turn.
+    pub(super) fn join(&mut self, id: PeerId, now: Instant) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let tracks: Vec<TrackId> = peer.outgoing.iter().map(|out| out.track).collect();
+        for (index, track_id) in tracks.into_iter().enumerate() {
+            let Some(track) = self.tracks.get(&track_id).filter(|t| t.kind == Kind::Video) else { continue };
+            let (cached, view) = (track.cached().to_vec(), track.view());
+            let mut waits = false;
+            self.turn(id, now, |peer| {
+                waits = peer.join(index, cached, view, now);
+                peer.tick(now).map(|()| true)
+            });
+            if waits {
+                self.want_keyframe(track_id, now);
+            }
+        }
+        if self.peers.get(&id).is_some_and(|peer| peer.outgoing.iter().any(|out| out.paced())) {
+            self.timers.pace(id, now);
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The state of the media thread, driven from outside: datagrams, messages, commands and the passing of time go in, runs of
+//! datagrams and events come out. No socket, no clock, no lock; `now` never goes back.
+//!
+//! Everything that a peer does happens in a [`turn`](Core::turn): a panic in it ends that peer alone. What it reports is kept and
+//! handled by [`react`](Core::react) afterwards, so that no peer is ever served from within another one's turn.
+//! [`offers`] makes peers, [`fanout`] moves packets, [`timers`] wakes peers.
+
+mod fanout;
+mod offers;
+mod timers;
+
+use self::timers::Timers;
+use super::api::{Closed, Event, Stats};
+use super::batch::{Batch, Transmitter};
+use super::demux::{Demux, Destination};
+use super::early::EarlyCandidates;
+use super::feed::Feed;
+use super::outbox::Outbox;
+use super::peer::{Happening, Peer};
+use super::stun;
+use super::track::{Source, Track};
+use super::transport::Environment;
+use crate::ids::{JobId, PeerId, TrackId};
+use crate::rtp::Kind;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+/// All peers, tracks and feeds.
+pub struct Core {
+    environment: Environment,
+    peers: HashMap<PeerId, Peer>,
+    tracks: HashMap<TrackId, Track>,
+    feeds: HashMap<JobId, Feed>,
+    demux: Demux,
+    early: EarlyCandidates,
+    timers: Timers,
+    batch: Batch,
+    outbox: Outbox,
+    /// What peers reported in their turns.
+    happened: Vec<(PeerId, Happening)>,
+    /// Tracks with packets that no consumer has seen.
+    fresh: Vec<TrackId>,
+    /// Key frames that workers are asked for.
+    requests: Vec<(JobId, u8)>,
+    received: u64,
+    strays: u64,
+    panics: u64,
+    /// Of peers and feeds that are gone.
+    dropped: u64,
+    ignored: u64,
+}
+
+impl Core {
+    /// An empty core. Datagrams leave through `transmitter`, events through `outbox`.
+    pub fn new(environment: Environment, transmitter: Box<dyn Transmitter>, outbox: Outbox) -> Core {
+        Core {
+            environment,
+            peers: HashMap::new(),
+            tracks: HashMap::new(),
+            feeds: HashMap::new(),
+            demux: Demux::default(),
+            early: EarlyCandidates::default(),
+            timers: Timers::default(),
+            batch: Batch::new(transmitter),
+            outbox,
+            happened: Vec::new(),
+            fresh: Vec::new(),
+            requests: Vec::new(),
+            received: 0,
+            strays: 0,
+            panics: 0,
+            dropped: 0,
+            ignored: 0,
+        }
+    }
+
+    /// A track comes into being, without a source.
+    pub fn add_track(&mut self, track: TrackId, kind: Kind) {
+        self.tracks.entry(track).or_insert_with(|| Track::new(kind));
+    }
+
+    /// A track ends; its consumers keep their transports.
+    pub fn remove_track(&mut self, track: TrackId) {
+        self.tracks.remove(&track);
+        for peer in self.peers.values_mut() {
+            peer.outgoing.retain(|out| out.track != track);
+        }
+    }
+
+    /// A worker's media socket will fill these tracks.
+    pub fn attach_feed(&mut self, job: JobId, slots: &[(u8, TrackId)]) {
+        self.feeds.insert(job, Feed::new(slots));
+    }
+
+    /// That socket is gone; its tracks stay.
+    pub fn detach_feed(&mut self, job: JobId) {
+        self.ignored += self.feeds.remove(&job).map_or(0, |feed| feed.ignored);
+        for track in self.tracks.values_mut() {
+            if matches!(track.source, Source::Feed { job: source, .. } if source == job) {
+                track.source = Source::None;
+            }
+        }
+    }
+
+    /// A trickled candidate; one that comes before its peer is kept for it.
+    pub fn candidate(&mut self, peer: PeerId, candidate: String, now: Instant) {
+        if self.peers.contains_key(&peer) {
+            self.turn(peer, now, |p| {
+                p.candidate(&candidate, now);
+                Ok(false)
+            });
+        } else {
+            self.early.keep(peer, candidate, now);
+        }
+    }
+
+    /// Closes a transport; nobody hears of it.
+    pub fn remove_peer(&mut self, peer: PeerId, now: Instant) {
+        self.early.take(peer);
+        self.end(peer, now);
+    }
+
+    /// Closes all transports.
+    pub fn shut_down(&mut self, now: Instant) {
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.end(peer, now);
+        }
+        self.flush();
+    }
+
+    /// The counters; `requests_refused` is the shell's.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            peers: self.peers.len(),
+            tracks: self.tracks.len(),
+            feeds: self.feeds.len(),
+            received: self.received,
+            sent: self.batch.sent.datagrams,
+            send_calls: self.batch.sent.calls,
+            send_errors: self.batch.sent.errors,
+            strays: self.strays,
+            panics: self.panics,
+            dropped: self.dropped + self.peers.values().map(Peer::dropped).sum::<u64>(),
+            ignored: self.ignored + self.feeds.values().map(|feed| feed.ignored).sum::<u64>(),
+            requests_refused: 0,
+            events_lost: self.outbox.lost,
+        }
+    }
+
+    /// A datagram came from `from` to the address `to` of this box.
+    pub fn datagram(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) {
+        self.received += 1;
+        match self.demux.find(from, datagram) {
+            Destination::Check(peer) => {
+                if self.receive(peer, from, to, datagram, now) {
+                    self.demux.learn(peer, from);
+                }
+            }
+            Destination::Known(peer) => {
+                self.receive(peer, from, to, datagram, now);
+            }
+            Destination::Question => match stun::answer(datagram, from) {
+                Some(answer) => self.batch.push(Some(to.ip()), from, &answer),
+                None => self.strays += 1,
+            },
+            Destination::Stray => self.strays += 1,
+        }
+        self.react(now);
+    }
+
+    /// Gives a datagram to its peer; `false` when it does not count.
+    fn receive(&mut self, peer: PeerId, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
+        let mut counts = false;
+        self.turn(peer, now, |p| {
+            counts = p.receive(from, to, datagram, now);
+            Ok(counts)
+        });
+        if !counts {
+            self.strays += 1;
+        }
+        counts
+    }
+
+    /// When [`Core::timeout`] shall be called; `None` = when something else happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Time passes: wakes the peers that are due, releases what is paced.
+    pub fn timeout(&mut self, now: Instant) {
+        while let Some(peer) = self.due_peer(now) {
+            self.turn(peer, now, |p| p.tick(now).map(|()| true));
+        }
+        self.pace(now);
+        self.react(now);
+    }
+
+    /// Sends what has gathered; to be called once at the end of each turn of the loop.
+    pub fn flush(&mut self) {
+        self.batch.flush();
+    }
+
+    /// Retries events that did not fit the channel. True when none waits.
+    pub fn deliver(&mut self) -> bool {
+        self.outbox.retry()
+    }
+
+    /// The key frames to ask workers for.
+    pub fn take_requests(&mut self) -> Vec<(JobId, u8)> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// Serves one peer: `act` says something to it and whether its output shall be drained now (`true`) or when it wakes.
+    /// A peer that fails or panics ends, and floor 4 hears of it.
+    pub(in crate::engine) fn turn(&mut self, id: PeerId, now: Instant, act: impl FnOnce(&mut Peer) -> Result<bool, Closed>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let (batch, happened) = (&mut self.batch, &mut self.happened);
+        let served = catch_unwind(AssertUnwindSafe(|| match act(peer)? {
+            true => peer.drain(now, batch, |happening| happened.push((id, happening))),
+            false => Ok(()),
+        }));
+        match served {
+            Ok(Ok(())) => self.timers.schedule(id, peer),
+            Ok(Err(cause)) => self.happened.push((id, Happening::Ended(cause))),
+            Err(_) => {
+                self.panics += 1;
+                tracing::error!(peer = ?id, "panic while serving a peer");
+                self.happened.push((id, Happening::Ended(Closed::Failure)));
+            }
+        }
+    }
+
+    /// Handles what peers reported, and what follows from it.
+    fn react(&mut self, now: Instant) {
+        while !self.happened.is_empty() {
+            let mut happened = std::mem::take(&mut self.happened);
+            happened.drain(..).for_each(|(id, happening)| self.follow(id, happening, now));
+            if self.happened.is_empty() {
+                // keeps its memory for the next time
+                self.happened = happened;
+                return;
+            }
+        }
+    }
+
+    fn follow(&mut self, id: PeerId, happening: Happening, now: Instant) {
+        match happening {
+            Happening::Packet { track, ssrc, format, packet } => {
+                self.packet(track, Source::Peer { peer: id, ssrc }, format, packet, now);
+            }
+            Happening::Connected => {
+                self.outbox.push(Event::Connected { peer: id });
+                self.join(id, now);
+            }
+            Happening::KeyframeWanted { track } => self.want_keyframe(track, now),
+            Happening::Ended(cause) => {
+                if self.end(id, now) {
+                    self.outbox.push(Event::Closed { peer: id, cause });
+                }
+            }
+        }
+    }
+
+    /// Ends a peer; `false` when there is none.
+    fn end(&mut self, id: PeerId, now: Instant) -> bool {
+        let Some(mut peer) = self.peers.remove(&id) else { return false };
+        self.dropped += peer.dropped();
+        self.demux.remove(id, &peer.ufrag);
+        self.timers.forget(id);
+        let batch = &mut self.batch;
+        if catch_unwind(AssertUnwindSafe(|| peer.close(now, batch))).is_err() {
+            self.panics += 1;
+        }
+        for track in self.tracks.values_mut() {
+            track.consumers.retain(|consumer| *consumer != id);
+            if matches!(track.source, Source::Peer { peer, .. } if peer == id) {
+                track.source = Source::None;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,102 @@
+//! What stands around all doors: trailing slashes, cross-origin answers, credentials, and the JSON bodies of errors.
+
+use super::error::Failure;
+use super::{Api, auth, cors};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+
+/// The doors of the box (merged into one router) in their frame.
+pub fn frame(doors: Router, api: Arc<Api>) -> Router {
+    let doors = doors.fallback(not_found).method_not_allowed_fallback(not_allowed).layer(middleware::from_fn_with_state(api, around));
+    // a layer of the outer router runs before the inner one looks at the path
+    Router::new().fallback_service(doors).layer(middleware::map_request(without_trailing_slash))
+}
+
+async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let (path, asked) = (request.uri().path().to_owned(), request.headers().clone());
+    let mut response = if cors::is_preflight(request.method(), &asked) {
+        StatusCode::OK.into_response()
+    } else {
+        match auth::check(&path, &asked, &api.secret) {
+            Ok(()) => next.run(request).await,
+            Err(failure) => failure.into_response(),
+        }
+    };
+    if let Some(failure) = failure_of(&mut response) {
+        write_error(&mut response, &failure.body(api.clock.unix_ms(), &path).to_string());
+    }
+    cors::allow(&asked, response.headers_mut());
+    response
+}
+
+/// The failure a handler returned, or one made for an error of the framework, which has no JSON body yet.
+fn failure_of(response: &mut Response) -> Option<Failure> {
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        return Some(failure);
+    }
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let status = response.status();
+    ((status.is_client_error() || status.is_server_error()) && !content_type.contains("json"))
+        .then(|| Failure::framework(status, "the request could not be understood"))
+}
+
+fn write_error(response: &mut Response, text: &str) {
+    *response.body_mut() = Body::from(text.to_owned());
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+}
+
+async fn not_found() -> Failure {
+    Failure::framework(StatusCode::NOT_FOUND, "there is nothing at this path")
+}
+
+async fn not_allowed(method: Method) -> Failure {
+    Failure::framework(StatusCode::METHOD_NOT_ALLOWED, format!("method {method} is not supported here"))
+}
+
+async fn without_trailing_slash(mut request: Request) -> Request {
+    if let Some(uri) = trimmed(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+/// The URI without slashes at the end of its path; `None` when there are none.
+fn trimmed(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    let short = path.trim_end_matches('/');
+    if short.len() == path.len() || path.len() == 1 {
+        return None;
+    }
+    let path = if short.is_empty() { "/" } else { short };
+    let mut parts = uri.clone().into_parts();
+    let text = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    parts.path_and_query = Some(text.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_at_the_end_are_cut() {
+        for (uri, short) in [
+            ("/a/", Some("/a")),
+            ("/a//", Some("/a")),
+            ("/a/?b=c/", Some("/a?b=c/")),
+            ("https://h/a/", Some("https://h/a")),
+            ("//", Some("/")),
+            ("/a", None),
+            ("/", None),
+            ("*", None),
+        ] {
+            assert_eq!(trimmed(&uri.parse().unwrap()).map(|u| u.to_string()).as_deref(), short, "{uri}");
+        }
+    }
+}

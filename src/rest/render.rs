@@ -1,0 +1,241 @@
+//! Snapshots as the JSON of the API, key by key in the order of the original (rest.md §4.1, §5.1). Pure.
+//!
+//! Clients compare serialised objects, so the order of keys is part of the contract.
+
+use crate::config::Config;
+use crate::session::notice::StreamInfo;
+use crate::session::properties::{CameraProperties, ForcedCodec, KurentoOptions, MediaMode, RecordingMode};
+use crate::session::properties::{RecordingOutput, RecordingProperties};
+use crate::session::snapshot::{ActiveSnapshot, ConnectionKind};
+use crate::session::{ConnectionSnapshot, SessionSnapshot};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+/// 200 with a JSON body, without a charset parameter (rest.md §2.5).
+pub fn ok(value: &Value) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], value.to_string()).into_response()
+}
+
+/// `{numberOfElements, content}`.
+pub fn list(content: Vec<Value>) -> Value {
+    json!({ "numberOfElements": content.len(), "content": content })
+}
+
+/// A session; `pending` = with its unused connections.
+pub fn session(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Value {
+    let properties = &snapshot.properties;
+    json!({
+        "id": snapshot.id.as_str(),
+        "object": "session",
+        "sessionId": snapshot.id.as_str(),
+        "createdAt": snapshot.created_at,
+        "mediaMode": match properties.media_mode { MediaMode::Routed => "ROUTED", MediaMode::Relayed => "RELAYED" },
+        "recordingMode": match properties.recording_mode { RecordingMode::Manual => "MANUAL", RecordingMode::Always => "ALWAYS" },
+        "defaultRecordingProperties": recording_properties(&properties.default_recording),
+        "customSessionId": properties.custom_session_id.as_ref().map_or("", |id| id.as_str()),
+        "connections": connections(snapshot, pending, config),
+        "recording": false,
+        "forcedVideoCodec": match properties.forced_video_codec {
+            ForcedCodec::Vp8 => "VP8",
+            ForcedCodec::Vp9 => "VP9",
+            ForcedCodec::H264 => "H264",
+            ForcedCodec::None => "NONE",
+        },
+        "allowTranscoding": properties.allow_transcoding,
+    })
+}
+
+/// The list of a session's connections; `pending` = with the unused ones.
+pub fn connections(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Value {
+    list(snapshot.connections.iter().filter(|c| pending || c.active.is_some()).map(|c| connection(c, config)).collect())
+}
+
+fn recording_properties(properties: &RecordingProperties) -> Value {
+    let (mode, details) = match &properties.output {
+        RecordingOutput::Composed { quick_start, layout, custom_layout, resolution, frame_rate, shm_size } => {
+            let mut details = json!({
+                "recordingLayout": layout, "resolution": resolution, "frameRate": frame_rate, "shmSize": shm_size
+            });
+            if let (Some(custom), "CUSTOM") = (custom_layout, layout.as_str()) {
+                details["customLayout"] = json!(custom);
+            }
+            let mode = if *quick_start { "COMPOSED_QUICK_START" } else { "COMPOSED" };
+            (mode, if properties.has_video { details } else { json!({}) })
+        }
+        RecordingOutput::Individual { ignore_failed_streams } => ("INDIVIDUAL", json!({ "ignoreFailedStreams": ignore_failed_streams })),
+    };
+    let mut object = Map::new();
+    object.insert("name".into(), json!(properties.name));
+    object.insert("hasAudio".into(), json!(properties.has_audio));
+    object.insert("hasVideo".into(), json!(properties.has_video));
+    object.insert("outputMode".into(), json!(mode));
+    if let Value::Object(details) = details {
+        object.extend(details);
+    }
+    if let Some(node) = &properties.media_node {
+        object.insert("mediaNode".into(), json!(node));
+    }
+    object.into()
+}
+
+/// A connection, pending or active.
+pub fn connection(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
+    let kind = Kind::of(snapshot, config);
+    match &snapshot.active {
+        None => json!({
+            "id": snapshot.id.as_str(),
+            "object": "connection",
+            "status": "pending",
+            "connectionId": snapshot.id.as_str(),
+            "sessionId": snapshot.session.as_str(),
+            "createdAt": snapshot.created_at,
+            "type": kind.name,
+            "record": true,
+            "role": kind.role,
+            "kurentoOptions": kind.kurento_options,
+            "rtspUri": kind.rtsp_uri,
+            "adaptativeBitrate": kind.adaptative_bitrate,
+            "onlyPlayWithSubscribers": kind.only_play_with_subscribers,
+            "networkCache": kind.network_cache,
+            "serverData": snapshot.server_data,
+            "token": kind.token,
+            "activeAt": null,
+            "location": null,
+            "ip": null,
+            "platform": null,
+            "clientData": null,
+            "publishers": null,
+            "subscribers": null,
+        }),
+        Some(active) => json!({
+            "id": snapshot.id.as_str(),
+            "object": "connection",
+            "status": "active",
+            "connectionId": snapshot.id.as_str(),
+            "sessionId": snapshot.session.as_str(),
+            "createdAt": snapshot.created_at,
+            "activeAt": active.at,
+            "location": "unknown",
+            "ip": active.ip.map(|ip| ip.to_string()),
+            "platform": active.platform,
+            "token": kind.token,
+            "type": kind.name,
+            "record": true,
+            "role": kind.role,
+            "kurentoOptions": kind.kurento_options,
+            "rtspUri": kind.rtsp_uri,
+            "adaptativeBitrate": kind.adaptative_bitrate,
+            "onlyPlayWithSubscribers": kind.only_play_with_subscribers,
+            "networkCache": kind.network_cache,
+            "serverData": snapshot.server_data,
+            "clientData": active.client_data,
+            "publishers": publishers(snapshot, active),
+            "subscribers": subscribers(active),
+        }),
+    }
+}
+
+/// The keys whose values depend on the kind of connection, `null` where the other kind has them.
+#[derive(Default)]
+struct Kind {
+    name: &'static str,
+    token: Value,
+    role: Value,
+    kurento_options: Value,
+    rtsp_uri: Value,
+    adaptative_bitrate: Value,
+    only_play_with_subscribers: Value,
+    network_cache: Value,
+}
+
+impl Kind {
+    fn of(snapshot: &ConnectionSnapshot, config: &Config) -> Kind {
+        match &snapshot.kind {
+            ConnectionKind::Webrtc { token, role, kurento_options } => Kind {
+                name: "WEBRTC",
+                token: json!(token_url(snapshot.session.as_str(), token, config)),
+                role: json!(role.as_str()),
+                kurento_options: kurento_options.as_ref().map_or(Value::Null, self::kurento_options),
+                ..Kind::default()
+            },
+            ConnectionKind::Camera(camera) => Kind {
+                name: "IPCAM",
+                rtsp_uri: json!(camera.rtsp_uri),
+                adaptative_bitrate: json!(camera.adaptative_bitrate),
+                only_play_with_subscribers: json!(camera.only_play_with_subscribers),
+                network_cache: json!(camera.network_cache),
+                ..Kind::default()
+            },
+        }
+    }
+}
+
+/// `wss://HOST[:PORT]?sessionId=S&token=T` (rest.md §5.7).
+fn token_url(session: &str, token: &str, config: &Config) -> String {
+    format!("wss://{}?sessionId={session}&token={token}", config.authority())
+}
+
+fn kurento_options(options: &KurentoOptions) -> Value {
+    let mut object = Map::new();
+    for (name, value) in [
+        ("videoMaxRecvBandwidth", options.video_max_recv_bandwidth),
+        ("videoMinRecvBandwidth", options.video_min_recv_bandwidth),
+        ("videoMaxSendBandwidth", options.video_max_send_bandwidth),
+        ("videoMinSendBandwidth", options.video_min_send_bandwidth),
+    ] {
+        if let Some(value) = value {
+            object.insert(name.into(), json!(value));
+        }
+    }
+    if !options.allowed_filters.is_empty() {
+        object.insert("allowedFilters".into(), json!(options.allowed_filters));
+    }
+    object.into()
+}
+
+fn publishers(snapshot: &ConnectionSnapshot, active: &ActiveSnapshot) -> Vec<Value> {
+    let camera = match &snapshot.kind {
+        ConnectionKind::Camera(camera) => Some(camera.as_ref()),
+        ConnectionKind::Webrtc { .. } => None,
+    };
+    active.publisher.iter().map(|stream| publisher(stream, camera)).collect()
+}
+
+fn publisher(stream: &StreamInfo, camera: Option<&CameraProperties>) -> Value {
+    let mut object = Map::new();
+    object.insert("createdAt".into(), json!(stream.created_at));
+    object.insert("streamId".into(), json!(stream.stream.as_str()));
+    if let Some(camera) = camera {
+        object.insert("rtspUri".into(), json!(camera.rtsp_uri));
+    }
+    object.insert("mediaOptions".into(), media_options(stream, camera));
+    object.into()
+}
+
+fn media_options(stream: &StreamInfo, camera: Option<&CameraProperties>) -> Value {
+    let mut object = Map::new();
+    let mut put = |name: &str, value: Value| object.insert(name.into(), value);
+    put("hasAudio", json!(stream.has_audio));
+    if stream.has_audio {
+        put("audioActive", json!(stream.audio_active));
+    }
+    put("hasVideo", json!(stream.has_video));
+    if stream.has_video {
+        put("videoActive", json!(stream.video_active));
+        put("typeOfVideo", json!(stream.type_of_video));
+        put("frameRate", json!(stream.frame_rate));
+        put("videoDimensions", json!(stream.video_dimensions));
+    }
+    put("filter", json!({}));
+    if let Some(camera) = camera {
+        put("adaptativeBitrate", json!(camera.adaptative_bitrate));
+        put("onlyPlayWithSubscribers", json!(camera.only_play_with_subscribers));
+        put("networkCache", json!(camera.network_cache));
+    }
+    object.into()
+}
+
+fn subscribers(active: &ActiveSnapshot) -> Vec<Value> {
+    active.subscribers.iter().map(|s| json!({ "createdAt": s.created_at, "streamId": s.stream.as_str() })).collect()
+}

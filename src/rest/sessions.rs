@@ -1,0 +1,51 @@
+//! `/openvidu/api/sessions` (rest.md §4).
+
+use super::body::Fields;
+use super::error::Failure;
+use super::query::flag;
+use super::{Api, render, session_body};
+use crate::ids::SessionId;
+use crate::session::Command;
+use crate::session::notice::EndReason;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use std::sync::Arc;
+
+/// POST: 200 with the new session, 400 a bad body, 409 the id is taken.
+pub async fn create(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Failure> {
+    let properties = match Fields::read(request).await? {
+        Some(fields) => session_body::parse(&fields, &api.config)?,
+        None => session_body::without_body(),
+    };
+    let session = api.registry.create(properties)?;
+    Ok(render::ok(&render::session(&session.snapshot(), false, &api.config)))
+}
+
+/// GET: 200 with every session.
+pub async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
+    let pending = flags(query.as_deref())?;
+    let sessions = api.registry.all();
+    let content = sessions.iter().map(|session| render::session(&session.snapshot(), pending, &api.config)).collect();
+    Ok(render::ok(&render::list(content)))
+}
+
+/// GET of one: 200, 404 unknown.
+pub async fn one(State(api): State<Arc<Api>>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
+    let pending = flags(query.as_deref())?;
+    let session = api.registry.find(&SessionId::from(id))?;
+    Ok(render::ok(&render::session(&session.snapshot(), pending, &api.config)))
+}
+
+/// DELETE: 204 when the session is gone, 404 unknown.
+pub async fn close(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+    let session = api.registry.find(&SessionId::from(id))?;
+    session.ask(|answer| Command::Close { reason: EndReason::SessionClosedByServer, answer }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `pendingConnections`; `webRtcStats` is checked, its members are debugging aids that are absent here (rest.md §5.6).
+fn flags(query: Option<&str>) -> Result<bool, Failure> {
+    flag(query, "webRtcStats", false)?;
+    flag(query, "pendingConnections", false)
+}

@@ -1,0 +1,317 @@
+//! The whole door in process: a real router over real sessions, with a media thread that only answers signs of life.
+
+use super::*;
+use crate::config::{Sources, load};
+use crate::session::Settings;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tower::ServiceExt;
+
+mod errors;
+mod golden;
+
+/// A box without media.
+struct Bench {
+    app: Router,
+    /// What keeps the floors below alive; without it nobody answers.
+    _below: Below,
+}
+
+struct Below {
+    _jobs: mpsc::Receiver<crate::jobs::Command>,
+}
+
+/// An answer: status, headers, body.
+struct Answer {
+    status: u16,
+    headers: axum::http::HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    fn content_type(&self) -> &str {
+        self.headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Bench {
+    /// `--demo` with further properties; a media thread that is dead when `alive` is false.
+    fn with(properties: &[(&str, &str)], alive: bool) -> Bench {
+        let env: BTreeMap<_, _> = properties.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let config = load(&Sources { demo: true, ..Sources::of(&env) }).unwrap().config;
+        let (engine, commands, _) = engine::Handle::channel().unwrap();
+        if alive {
+            std::thread::spawn(move || {
+                while let Ok(command) = commands.recv() {
+                    if let engine::Command::Stats { reply } = command {
+                        let _ = reply.send(engine::api::Stats::default());
+                    }
+                }
+            });
+        }
+        let (jobs, jobs_commands) = crate::jobs::Handle::channel();
+        let settings = Settings { grace: Duration::from_secs(30), camera_linger: Duration::from_secs(5), max_recv_kbps: 1000 };
+        let registry = Registry::new(settings, engine.clone(), jobs, Clock::System);
+        let secret = config.secret.clone().unwrap();
+        let api = Arc::new(Api { registry, config: Arc::new(config), secret, clock: Clock::System, engine });
+        Bench { app: frame(routes(api.clone()), api), _below: Below { _jobs: jobs_commands } }
+    }
+
+    fn new() -> Bench {
+        Bench::with(&[], true)
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response: Response = self.app.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    }
+
+    /// A request with credentials; `body` is sent as JSON.
+    async fn ask(&self, method: &str, path: &str, body: impl Into<Option<Value>>) -> Answer {
+        let body = body.into().map(|value| value.to_string());
+        self.ask_text(method, path, Some("application/json").filter(|_| body.is_some()), body.unwrap_or_default()).await
+    }
+
+    /// A request with credentials and any body.
+    async fn ask_text(&self, method: &str, path: &str, content_type: Option<&str>, body: String) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header(header::AUTHORIZATION, basic("MY_SECRET"));
+        if let Some(content_type) = content_type {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+}
+
+fn basic(secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("OPENVIDUAPP:{secret}")))
+}
+
+#[tokio::test]
+async fn nothing_below_the_api_is_seen_without_credentials() {
+    let bench = Bench::new();
+    for (method, path) in [
+        ("GET", "/openvidu/api/sessions"),
+        ("POST", "/openvidu/api/sessions/"),
+        ("DELETE", "/openvidu/api/sessions"),
+        ("GET", "/openvidu/api/no/such/thing"),
+        ("HEAD", "/openvidu/api/health"),
+        ("OPTIONS", "/openvidu/api/sessions"),
+    ] {
+        for authorization in [None, Some(basic("WRONG"))] {
+            let mut request = Request::builder().method(method).uri(path);
+            if let Some(authorization) = &authorization {
+                request = request.header(header::AUTHORIZATION, authorization);
+            }
+            let answer = bench.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.status, 401, "{method} {path}");
+            assert!(answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Basic"));
+            assert!(method == "HEAD" || answer.json()["timestamp"].is_string());
+            assert!(!answer.text.contains("MY_SECRET") && !answer.text.contains("WRONG"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_needs_no_credentials() {
+    let preflight = Request::builder()
+        .method(Method::OPTIONS)
+        .uri("/openvidu/api/sessions")
+        .header(header::ORIGIN, "https://app.example.org")
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+        .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type");
+    let answer = Bench::new().send(preflight.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+    assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_METHODS], "POST");
+    assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_HEADERS], "authorization,content-type");
+}
+
+#[tokio::test]
+async fn errors_can_be_read_by_scripts_of_other_origins() {
+    let request = Request::get("/openvidu/api/sessions").header(header::ORIGIN, "https://app.example.org").body(Body::empty()).unwrap();
+    let answer = Bench::new().send(request).await;
+    assert_eq!((answer.status, &answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN]), (401, &header::HeaderValue::from_static("*")));
+}
+
+#[tokio::test]
+async fn slashes_at_the_end_and_head_are_served() {
+    let bench = Bench::new();
+    assert_eq!(bench.ask("POST", "/openvidu/api/sessions/", json!({"customSessionId": "S"})).await.status, 200);
+    assert_eq!(bench.ask("GET", "/openvidu/api/sessions/S/", None).await.status, 200);
+    let head = bench.ask("HEAD", "/openvidu/api/sessions/S", None).await;
+    assert_eq!((head.status, head.text.as_str()), (200, ""));
+    assert_eq!(head.content_type(), "application/json");
+}
+
+#[tokio::test]
+async fn the_public_places_are_public() {
+    let bench = Bench::new();
+    let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+    let url = bench.send(get("/openvidu/api/config/openvidu-publicurl")).await;
+    assert_eq!((url.status, url.text.as_str()), (200, "https://localhost:4443/"));
+    let page = bench.send(get("/openvidu/accept-certificate")).await;
+    assert_eq!(page.status, 200);
+    assert!(page.content_type().starts_with("text/html"));
+    assert_eq!(bench.send(get("/nothing")).await.status, 404);
+}
+
+#[tokio::test]
+async fn small_config_endpoints() {
+    let bench = Bench::with(&[("OPENVIDU_CDR", "true"), ("OPENVIDU_RECORDING_PATH", "/data/rec")], true);
+    for (path, text) in [
+        ("openvidu-version", "2.20.0"),
+        ("openvidu-publicurl", "https://localhost:4443/"),
+        ("openvidu-recording", "false"),
+        ("openvidu-recording-path", "/data/rec/"),
+        ("openvidu-cdr", "true"),
+    ] {
+        let answer = bench.ask("GET", &format!("/openvidu/api/config/{path}"), None).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, text), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn config_shows_what_its_switches_say_and_never_the_secret() {
+    let on = [
+        ("OPENVIDU_RECORDING", "true"),
+        ("OPENVIDU_WEBHOOK", "true"),
+        ("OPENVIDU_WEBHOOK_ENDPOINT", "https://hook.example.org/x"),
+        ("OPENVIDU_WEBHOOK_HEADERS", "['A: b']"),
+        ("OPENVIDU_WEBHOOK_EVENTS", "[sessionCreated]"),
+    ];
+    let config = Bench::with(&on, true).ask("GET", "/openvidu/api/config", None).await;
+    assert!(!config.text.contains("MY_SECRET"));
+    let config = config.json();
+    let keys: Vec<&str> = config.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        [
+            "VERSION",
+            "DOMAIN_OR_PUBLIC_IP",
+            "HTTPS_PORT",
+            "OPENVIDU_PUBLICURL",
+            "OPENVIDU_CDR",
+            "OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH",
+            "OPENVIDU_STREAMS_VIDEO_MIN_RECV_BANDWIDTH",
+            "OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH",
+            "OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH",
+            "OPENVIDU_STREAMS_FORCED_VIDEO_CODEC",
+            "OPENVIDU_STREAMS_ALLOW_TRANSCODING",
+            "OPENVIDU_SESSIONS_GARBAGE_INTERVAL",
+            "OPENVIDU_SESSIONS_GARBAGE_THRESHOLD",
+            "OPENVIDU_RECORDING",
+            "OPENVIDU_RECORDING_VERSION",
+            "OPENVIDU_RECORDING_PATH",
+            "OPENVIDU_RECORDING_PUBLIC_ACCESS",
+            "OPENVIDU_RECORDING_NOTIFICATION",
+            "OPENVIDU_RECORDING_CUSTOM_LAYOUT",
+            "OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT",
+            "OPENVIDU_WEBHOOK",
+            "OPENVIDU_WEBHOOK_ENDPOINT",
+            "OPENVIDU_WEBHOOK_HEADERS",
+            "OPENVIDU_WEBHOOK_EVENTS",
+        ]
+    );
+    assert_eq!(config["OPENVIDU_WEBHOOK_HEADERS"], json!(["A: b"]));
+    assert_eq!(config["OPENVIDU_RECORDING_PATH"], "/opt/openvidu/recordings/");
+}
+
+#[tokio::test]
+async fn health_follows_the_media_thread() {
+    let up = Bench::new().ask("GET", "/openvidu/api/health", None).await;
+    assert_eq!((up.status, up.text.as_str()), (200, r#"{"status":"UP"}"#));
+    let down = Bench::with(&[], false).ask("GET", "/openvidu/api/health", None).await;
+    assert_eq!((down.status, down.text.as_str()), (503, r#"{"status":"DOWN"}"#));
+}
+
+#[tokio::test]
+async fn a_session_without_a_body_ignores_configured_codecs() {
+    let bench = Bench::with(&[("OPENVIDU_STREAMS_FORCED_VIDEO_CODEC", "H264"), ("OPENVIDU_STREAMS_ALLOW_TRANSCODING", "true")], true);
+    let path = "/openvidu/api/sessions";
+    let without = bench.ask("POST", path, None).await.json();
+    assert_eq!((&without["forcedVideoCodec"], &without["allowTranscoding"]), (&json!("VP8"), &json!(false)));
+    let with = bench.ask("POST", path, json!({})).await.json();
+    assert_eq!((&with["forcedVideoCodec"], &with["allowTranscoding"]), (&json!("H264"), &json!(true)));
+}
+
+#[tokio::test]
+async fn default_recording_properties_come_back_as_they_count() {
+    let bench = Bench::new();
+    let composed = r#""recordingLayout":"BEST_FIT","resolution":"1280x720","frameRate":25,"shmSize":536870912"#;
+    for (given, kept) in [
+        (json!({}), format!(r#"{{"name":"","hasAudio":true,"hasVideo":true,"outputMode":"COMPOSED",{composed}}}"#)),
+        // without a mode the details do not count
+        (json!({"resolution": "1x1"}), format!(r#"{{"name":"","hasAudio":true,"hasVideo":true,"outputMode":"COMPOSED",{composed}}}"#)),
+        (
+            json!({"outputMode": "COMPOSED_QUICK_START", "resolution": "640x480", "frameRate": "30", "shmSize": 1, "name": "n",
+                "recordingLayout": "CUSTOM", "customLayout": "mine"}),
+            concat!(
+                r#"{"name":"n","hasAudio":true,"hasVideo":true,"outputMode":"COMPOSED_QUICK_START","recordingLayout":"CUSTOM","#,
+                r#""resolution":"640x480","frameRate":30,"shmSize":1,"customLayout":"mine"}"#
+            )
+            .to_owned(),
+        ),
+        (
+            json!({"outputMode": "COMPOSED", "hasVideo": "no", "frameRate": 5}),
+            r#"{"name":"","hasAudio":true,"hasVideo":false,"outputMode":"COMPOSED"}"#.to_owned(),
+        ),
+        (
+            json!({"outputMode": "INDIVIDUAL", "hasAudio": false, "ignoreFailedStreams": true, "mediaNode": {"id": "media_1"}}),
+            concat!(
+                r#"{"name":"","hasAudio":false,"hasVideo":true,"outputMode":"INDIVIDUAL","ignoreFailedStreams":true,"#,
+                r#""mediaNode":"media_1"}"#
+            )
+            .to_owned(),
+        ),
+    ] {
+        let answer = bench.ask("POST", "/openvidu/api/sessions", json!({"defaultRecordingProperties": given})).await;
+        assert_eq!(answer.json()["defaultRecordingProperties"].to_string(), kept);
+    }
+}
+
+#[tokio::test]
+async fn lists_hide_and_show_pending_connections() {
+    let bench = Bench::new();
+    bench.ask("POST", "/openvidu/api/sessions", json!({"customSessionId": "S"})).await;
+    bench.ask("POST", "/openvidu/api/sessions/S/connection", json!({})).await;
+    for (path, shown) in [
+        ("/openvidu/api/sessions/S", 0),
+        ("/openvidu/api/sessions/S?pendingConnections=true", 1),
+        ("/openvidu/api/sessions/S?pendingConnections=YES&webRtcStats=on", 1),
+    ] {
+        assert_eq!(bench.ask("GET", path, None).await.json()["connections"]["numberOfElements"], shown, "{path}");
+    }
+    for (path, shown) in [("/openvidu/api/sessions/S/connection", 1), ("/openvidu/api/sessions/S/connection?pendingConnections=false", 0)] {
+        assert_eq!(bench.ask("GET", path, None).await.json()["numberOfElements"], shown, "{path}");
+    }
+    assert_eq!(
+        bench.ask("GET", "/openvidu/api/sessions?pendingConnections=1", None).await.json()["content"][0]["connections"]["numberOfElements"],
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_pending_connection_is_gone() {
+    let bench = Bench::new();
+    bench.ask("POST", "/openvidu/api/sessions", json!({"customSessionId": "S"})).await;
+    let id = bench.ask("POST", "/openvidu/api/sessions/S/connection", json!({})).await.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/openvidu/api/sessions/S/connection/{id}");
+    let gone = bench.ask("DELETE", &path, None).await;
+    assert_eq!((gone.status, gone.text.as_str()), (204, ""));
+    assert_eq!(bench.ask("GET", &path, None).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(bench.ask("DELETE", &path, None).await.status, StatusCode::NOT_FOUND);
+}

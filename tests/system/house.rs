@@ -1,0 +1,152 @@
+//! A daemon with clients in it: what most claims begin with.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use viduct_testkit::daemon::{Daemon, Options};
+use viduct_testkit::peer::{Peer, Wish};
+use viduct_testkit::rest;
+use viduct_testkit::signaling::{Client, Refusal};
+
+/// How long media may take to come; far above what is expected, since test machines are busy.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How the daemon under test is started.
+pub fn options() -> Options {
+    Options::new(env!("CARGO_BIN_EXE_viduct"))
+}
+
+/// A daemon and its REST client.
+pub struct House {
+    pub daemon: Daemon,
+    pub rest: rest::Client,
+}
+
+impl House {
+    /// A daemon that is ready.
+    pub async fn open() -> House {
+        House::of(options()).await
+    }
+
+    /// The same, started in a special way.
+    pub async fn of(options: Options) -> House {
+        let daemon = options.start().await;
+        let rest = daemon.rest();
+        House { daemon, rest }
+    }
+
+    /// Creates a session; gives its id.
+    pub async fn session(&self, properties: Value) -> String {
+        let session = self.rest.post("/openvidu/api/sessions", properties).await.expect(200).json();
+        session["id"].as_str().expect("a session has an id").to_owned()
+    }
+
+    /// Creates a connection; gives its JSON.
+    pub async fn connection(&self, session: &str, properties: Value) -> Value {
+        self.rest.post(&format!("/openvidu/api/sessions/{session}/connection"), properties).await.expect(200).json()
+    }
+
+    /// The token URL of a fresh connection with `role`.
+    pub async fn token(&self, session: &str, role: &str) -> String {
+        let connection = self.connection(session, json!({"role": role, "data": "server"})).await;
+        connection["token"].as_str().expect("a WEBRTC connection has a token").to_owned()
+    }
+
+    /// Adds a camera; gives its connection and its stream.
+    pub async fn camera(&self, session: &str, url: &str, only_with_subscribers: bool) -> (String, String) {
+        let properties = json!({"type": "IPCAM", "rtspUri": url, "onlyPlayWithSubscribers": only_with_subscribers, "networkCache": 100});
+        let connection = self.connection(session, properties).await;
+        let text = |value: &Value| value.as_str().expect("a camera has an id and a stream at once").to_owned();
+        (text(&connection["id"]), text(&connection["publishers"][0]["streamId"]))
+    }
+
+    /// Waits until the daemon has so many workers.
+    pub async fn workers(&self, count: usize, span: Duration) {
+        until(&format!("{count} workers"), span, || self.daemon.workers().len() == count).await;
+    }
+
+    /// Joins as PUBLISHER with the client data `name`.
+    pub async fn join(&self, session: &str, name: &str) -> Member {
+        let client = Client::open(&self.daemon.signaling_url(session)).await;
+        let joined = client.join(&self.token(session, "PUBLISHER").await, name).await.expect("a fresh token is good");
+        Member { client, id: joined["id"].as_str().expect("an id").to_owned(), joined }
+    }
+
+    /// GET of a session.
+    pub async fn look(&self, session: &str) -> Value {
+        self.rest.get(&format!("/openvidu/api/sessions/{session}")).await.expect(200).json()
+    }
+}
+
+/// Somebody who has joined.
+pub struct Member {
+    pub client: Client,
+    /// Connection id.
+    pub id: String,
+    /// Result of the join.
+    pub joined: Value,
+}
+
+impl Member {
+    /// Publishes what `peer` offers; gives the stream id. The answer is handed to the peer.
+    pub async fn publish(&self, peer: &Peer, wish: &Wish) -> String {
+        let published = self.try_publish(peer, wish, false).await.unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        published["id"].as_str().expect("a stream id").to_owned()
+    }
+
+    /// The same, for offers that may be refused; gives the result.
+    pub async fn try_publish(&self, peer: &Peer, wish: &Wish, loopback: bool) -> Result<Value, Refusal> {
+        let has = |kind| wish.lines.iter().any(|line| line.0 == kind);
+        let (audio, video) = (has(viduct_testkit::peer::MediaKind::Audio), has(viduct_testkit::peer::MediaKind::Video));
+        let mut params = json!({"doLoopback": loopback, "hasAudio": audio, "hasVideo": video, "frameRate": -1, "sdpOffer": peer.offer()});
+        if audio {
+            params["audioActive"] = true.into();
+        }
+        if video {
+            params["videoActive"] = true.into();
+            params["typeOfVideo"] = "CAMERA".into();
+            params["videoDimensions"] = r#"{"width":640,"height":360}"#.into();
+        }
+        let published = self.client.request("publishVideo", params).await?;
+        peer.answer(published["sdpAnswer"].as_str().expect("an answer"));
+        Ok(published)
+    }
+
+    /// Subscribes to a stream; gives the viewer, whose transport comes up by itself.
+    pub async fn watch(&self, stream: &str) -> Peer {
+        let mut peer = Peer::viewer(true, true);
+        peer.mark_offered();
+        let result = self.client.must("receiveVideoFrom", json!({"sender": stream, "sdpOffer": peer.offer()})).await;
+        peer.answer(result["sdpAnswer"].as_str().expect("an answer"));
+        peer
+    }
+}
+
+/// Waits until a process is gone.
+pub async fn gone(pid: i32, span: Duration) {
+    until(&format!("the end of process {pid}"), span, || !std::path::Path::new(&format!("/proc/{pid}")).exists()).await;
+}
+
+async fn until(what: &str, span: Duration, done: impl Fn() -> bool) {
+    let mut tries = tokio::time::interval(Duration::from_millis(20));
+    let waiting = async {
+        while !done() {
+            tries.tick().await;
+        }
+    };
+    assert!(tokio::time::timeout(span, waiting).await.is_ok(), "not within {span:?}: {what}");
+}
+
+/// The m-sections of an SDP.
+pub fn sections(sdp: &str) -> Vec<String> {
+    let mut sections: Vec<String> = vec![];
+    for line in sdp.lines() {
+        if line.starts_with("m=") {
+            sections.push(String::new());
+        }
+        if let Some(section) = sections.last_mut() {
+            section.push_str(line);
+            section.push('\n');
+        }
+    }
+    sections
+}

@@ -1,0 +1,104 @@
+//! One camera job with everything around it: the supervisor, the media socket's end of the daemon.
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use viduct::clock::Clock;
+use viduct::ids::{JobId, SessionKey};
+use viduct::jobs::{self, Command, Event, Handle, Settings};
+use viduct::rtp::Format;
+use viduct::wire::camera::CameraSpec;
+use viduct::wire::control::Spec;
+use viduct::wire::media::{self, MAX_MESSAGE, Message};
+
+/// Longer than anything here may take, on a loaded machine too.
+const LONG: Duration = Duration::from_secs(30);
+
+pub struct Bench {
+    handle: Handle,
+    events: mpsc::Receiver<Event>,
+    supervisor: JoinHandle<()>,
+    feed: Arc<OwnedFd>,
+}
+
+/// What came over the media socket.
+#[derive(PartialEq, Debug)]
+pub enum Seen {
+    Format(u8, Format),
+    Unit { slot: u8, captured_ns: u64, packets: Vec<Vec<u8>> },
+}
+
+impl Bench {
+    /// Starts a job for the camera at `uri`.
+    pub fn start(uri: &str) -> Bench {
+        let spec = Spec::Camera(CameraSpec::parse(uri, 100, true).unwrap().spec);
+        let (feed, media) = media::pair().unwrap();
+        let (handle, commands) = Handle::channel();
+        let (sender, events) = mpsc::channel(256);
+        let supervisor = jobs::start(Clock::System, Settings::new(env!("CARGO_BIN_EXE_viduct").into()), commands, sender);
+        let job = JobId::new(SessionKey(1), 1);
+        handle.send(Command::Start { job, name: "con_test".into(), spec, media }).unwrap();
+        Bench { handle, events, supervisor, feed: Arc::new(feed) }
+    }
+
+    /// The next event of the supervisor.
+    pub async fn event(&mut self) -> Event {
+        timeout(LONG, self.events.recv()).await.expect("no event in time").expect("the supervisor is there")
+    }
+
+    /// Nothing has happened to the job.
+    pub fn no_event(&mut self) {
+        if let Ok(event) = self.events.try_recv() {
+            panic!("{event:?}");
+        }
+    }
+
+    /// The next message on the media socket.
+    pub async fn seen(&self) -> Seen {
+        let feed = self.feed.clone();
+        tokio::task::spawn_blocking(move || receive(&feed)).await.unwrap()
+    }
+
+    /// Stops the job: its process is gone when this returns, and that took not long.
+    pub async fn end(self) {
+        drop(self.handle);
+        timeout(Duration::from_secs(5), self.supervisor).await.expect("the worker does not end").unwrap();
+    }
+}
+
+fn receive(feed: &OwnedFd) -> Seen {
+    let limit = PollTimeout::try_from(LONG).unwrap();
+    assert_eq!(poll(&mut [PollFd::new(feed.as_fd(), PollFlags::POLLIN)], limit), Ok(1), "no message in time");
+    let mut buffer = vec![0; MAX_MESSAGE];
+    let length = recv(feed.as_raw_fd(), &mut buffer, MsgFlags::empty()).unwrap();
+    match Message::parse(&buffer[..length]).unwrap() {
+        Message::Format { slot, format } => Seen::Format(slot, format),
+        Message::Packets { slot, captured_ns, packets } => Seen::Unit { slot, captured_ns, packets: packets.map(<[u8]>::to_vec).collect() },
+        Message::KeyframeRequest { .. } => panic!("a worker asks for nothing"),
+    }
+}
+
+/// Types of the NAL units in the packets of a unit (RFC 6184), each fragmented one once.
+pub fn h264_units(packets: &[Vec<u8>]) -> Vec<u8> {
+    let mut types = Vec::new();
+    for payload in packets.iter().map(|packet| &packet[12..]) {
+        match payload[0] & 0x1f {
+            24 => {
+                let mut rest = &payload[1..];
+                while let Some((length, after)) = rest.split_first_chunk() {
+                    types.push(after[0] & 0x1f);
+                    rest = &after[usize::from(u16::from_be_bytes(*length))..];
+                }
+            }
+            28 if payload[1] & 0x80 != 0 => types.push(payload[1] & 0x1f),
+            28 => {}
+            single => types.push(single),
+        }
+    }
+    types
+}
