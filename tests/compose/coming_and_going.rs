@@ -187,8 +187,6 @@ fn a_wrong_clock_and_lost_packets_harm_only_their_source() {
     for (slot, shift) in [(2, 800), (3, 800), (6, -800), (7, -800)] {
         bench.feed(slot).shift = shift * MS as i64;
     }
-    bench.announce(20, 10, Kind::Audio);
-    bench.play_nonsense(20, 0, source);
     bench.play_until(9.0);
     let take = bench.stop();
     let film = take.film();
@@ -201,4 +199,27 @@ fn a_wrong_clock_and_lost_packets_harm_only_their_source() {
     assert!(take.requests.len() >= 2 && take.requests.iter().all(|slot| *slot == 4), "{:?}", take.requests);
     assert!(take.warnings().iter().any(|text| text.contains("holes")), "{:?}", take.warnings());
     assert!(film.video_end - 9.0 < 3.0 * PICTURE);
+}
+
+#[test]
+fn nonsense_ends_no_recording() {
+    let (good, other) = (look(H264, 640, 360, 25), look(Vp8, 640, 360, 25));
+    prepare(&[(0, good), (1, other)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, good);
+    // pictures where sound was announced, and no such slot
+    bench.announce(20, 1, Kind::Audio);
+    bench.play_nonsense(20, 1, other);
+    bench.say(&ToWorker::RemoveSlot { slot: 99 });
+    bench.play_until(3.0);
+    // another kind than was announced
+    bench.announce(30, 2, Kind::Audio);
+    bench.play_video(30, 1, other);
+    bench.play_until(4.0);
+    let take = bench.stop();
+    let film = take.film();
+    check_cadence(&film);
+    assert!(film.flashes(cell(0, 1)).len() >= 3);
+    assert!(take.warnings().iter().any(|text| text.contains("sends VP8 where Audio was announced")), "{:?}", take.warnings());
 }
