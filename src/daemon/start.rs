@@ -5,7 +5,6 @@ use super::{addresses, log, run, state, tls};
 use crate::clock::Clock;
 use crate::config::load::Wrong;
 use crate::config::{Config, Problem, Secret, Sources, load};
-use crate::worker;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -58,7 +57,7 @@ impl std::fmt::Debug for Tls {
 /// The program: `args` are the arguments after its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match args::parse(args) {
-        Ok(Asked::Worker) => worker::run(),
+        Ok(Asked::Worker) => crate::worker::run(),
         Ok(Asked::Help) => say(args::HELP),
         Ok(Asked::Version) => say(concat!("viduct ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Asked::Daemon(options)) => match daemon(&options) {

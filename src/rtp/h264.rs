@@ -33,6 +33,16 @@ pub fn starts_key(payload: &[u8]) -> bool {
     }
 }
 
+/// Is this packet part of an IDR slice, first fragment or not?
+pub fn of_idr(payload: &[u8]) -> bool {
+    let Some(first) = payload.first() else { return false };
+    match kind(*first) {
+        STAP_A => aggregated(payload).filter_map(<[u8]>::first).any(|h| kind(*h) == IDR),
+        FU_A => payload.get(1).is_some_and(|fu| kind(*fu) == IDR),
+        single => single == IDR,
+    }
+}
+
 /// May this packet be left out without harm to any other frame (`nal_ref_idc` 0)?
 pub fn discardable(payload: &[u8]) -> bool {
     payload.first().is_some_and(|first| first & 0x60 == 0)

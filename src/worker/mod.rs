@@ -17,7 +17,7 @@ mod pipeline;
 mod socket;
 mod watchdog;
 
-use crate::wire::control::{Failure, FailureKind, FromWorker, Spec, ToWorker};
+use crate::wire::control::{Failure, FromWorker, Spec, ToWorker};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -84,13 +84,11 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let end = gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() }).and_then(|()| {
-        let media = socket::MediaSocket::new(media);
-        match &spec {
-            Spec::Camera(spec) => camera::run(spec, media, turns, queue, &mut link),
-            Spec::Compose(spec) => compose::run(spec, media, &queue, &mut link),
-        }
-    });
+    let media = socket::MediaSocket::new(media);
+    let end = match &spec {
+        Spec::Camera(spec) => camera::run(spec, media, turns, queue, &mut link),
+        Spec::Compose(spec) => compose::run(spec, media, &queue, &mut link),
+    };
     link.say(&match end {
         Ok(()) => FromWorker::Finished,
         Err(failure) => FromWorker::Failed { failure },

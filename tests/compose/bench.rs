@@ -16,7 +16,7 @@ use viduct::clock::monotonic_ns;
 use viduct::layout::{Rect, best_fit, letterbox};
 use viduct::rtp::{Codec, Format, Kind};
 use viduct::wire::compose::{ComposeSlot, ComposeSpec, ComposedAudio, ComposedVideo, Written, part_name};
-use viduct::wire::control::{FromWorker, Lines, Spec, ToWorker, encode_line};
+use viduct::wire::control::{Failure, FromWorker, Lines, Spec, ToWorker, encode_line};
 use viduct::wire::media::{self, MAX_MESSAGE, Message};
 use viduct_testkit::flashes::film::{Area, Film};
 use viduct_testkit::flashes::source::{Look, Player, Reel, VideoCodec};
@@ -94,12 +94,17 @@ impl Bench {
     }
 
     pub fn of(video: Option<ComposedVideo>, audio: Option<ComposedAudio>) -> Bench {
+        Bench::with_room(video, audio, None)
+    }
+
+    /// No file gets longer than `room` bytes, when there is a limit.
+    pub fn with_room(video: Option<ComposedVideo>, audio: Option<ComposedAudio>, room: Option<u64>) -> Bench {
         let _studio = STUDIO.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let (media, its_media) = media::pair().unwrap();
         let began = monotonic_ns();
         let spec = ComposeSpec { folder: folder.path().to_str().unwrap().into(), began_ns: began, video, audio };
-        let (child, control) = process(&its_media);
+        let (child, control) = process(&its_media, room);
         let mut bench = Bench {
             _studio,
             child,
@@ -130,7 +135,7 @@ impl Bench {
     /// Another process takes its place, with the same media socket.
     pub fn restart(&mut self) {
         let its_media = self.its_media.as_ref().expect("the supervisor keeps it");
-        (self.child, self.control) = process(its_media);
+        (self.child, self.control) = process(its_media, None);
         self.lines = Lines::default();
         self.said.clear();
         self.say(&ToWorker::Start { spec: Spec::Compose(self.spec.clone()) });
@@ -187,6 +192,11 @@ impl Bench {
         self.begin(slot, Codec::Opus, Player::from_now(audio_reel(number, false), monotonic_ns(), 77 + u32::from(number)));
     }
 
+    /// Pictures where sound was announced.
+    pub fn play_nonsense(&mut self, slot: u8, number: u8, look: Look) {
+        self.begin(slot, Codec::Opus, Player::from_keyframe(video_reel(number, look), monotonic_ns(), 1));
+    }
+
     fn begin(&mut self, slot: u8, codec: Codec, player: Player) {
         let mut message = Vec::new();
         media::encode_format(&mut message, slot, &Format { codec, profile_level_id: None });
@@ -233,6 +243,20 @@ impl Bench {
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
         self.take(stopped)
+    }
+
+    /// Plays on until the composer gives up; how it says so.
+    pub fn play_until_failure(mut self) -> (Take, Failure) {
+        let until = monotonic_ns() + LONG;
+        loop {
+            assert!(monotonic_ns() < until, "no failure: {:?}", self.said);
+            self.turn();
+            if let Some((_, FromWorker::Failed { failure })) = self.said.last() {
+                let failure = failure.clone();
+                self.child.wait().unwrap();
+                return (self.take(monotonic_ns()), failure);
+            }
+        }
     }
 
     fn await_end(mut self, stopped: u64) -> Take {
@@ -293,13 +317,13 @@ impl Bench {
             }
             // while muted, an encoder sends one packet in 400 ms
             let unit = match quiet {
-                Some(quiet) if quiet.captured_ns / (20 * MS) % 20 == 0 => quiet,
+                Some(quiet) if (quiet.captured_ns / (20 * MS)).is_multiple_of(20) => quiet,
                 Some(_) => continue,
                 None => unit,
             };
             let (shift, lose) = (feed.shift, feed.lose_one_in);
             let kept: Vec<&[u8]> = unit.packets.iter().map(Vec::as_slice).collect();
-            let kept: Vec<&[u8]> = kept.into_iter().filter(|_| lose.is_none_or(|one_in| self.random() % one_in != 0)).collect();
+            let kept: Vec<&[u8]> = kept.into_iter().filter(|_| lose.is_none_or(|one_in| !self.random().is_multiple_of(one_in))).collect();
             let captured = unit.captured_ns.saturating_add_signed(shift);
             for message in media::encode_packets(slot, captured, kept).unwrap() {
                 self.send(&message);
@@ -347,7 +371,7 @@ impl Bench {
 }
 
 /// A worker process and the control socket to it.
-fn process(its_media: &OwnedFd) -> (Child, UnixStream) {
+fn process(its_media: &OwnedFd, room: Option<u64>) -> (Child, UnixStream) {
     let (control, its_control) = UnixStream::pair().unwrap();
     let sources = [its_control.as_raw_fd(), its_media.as_raw_fd()];
     let mut command = Command::new(env!("CARGO_BIN_EXE_viduct"));
@@ -356,6 +380,10 @@ fn process(its_media: &OwnedFd) -> (Child, UnixStream) {
     unsafe {
         command.pre_exec(move || {
             let high = sources.map(|fd| libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 10));
+            if let Some(room) = room {
+                libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+                libc::setrlimit(libc::RLIMIT_FSIZE, &libc::rlimit { rlim_cur: room, rlim_max: room });
+            }
             match high[0] < 0 || high[1] < 0 || libc::dup2(high[0], 3) < 0 || libc::dup2(high[1], 4) < 0 {
                 true => Err(std::io::Error::last_os_error()),
                 false => Ok(()),

@@ -64,8 +64,7 @@ fn a_source_joins_late_leaves_and_comes_back() {
 
 #[test]
 fn a_source_that_stalls_holds_up_nobody_and_is_in_sync_at_once() {
-    let (first, second) = (look(H264, 640, 360, 25), look(H264, 640, 360, 20));
-    let second = viduct_testkit::flashes::source::Look { fps: 25, ..second };
+    let (first, second) = (look(H264, 640, 360, 25), look(H264, 640, 360, 25));
     prepare(&[(0, first), (1, second)]);
     let mut bench = Bench::start();
     bench.wait_ready();
@@ -177,24 +176,50 @@ fn the_layout_says_who_is_first_and_media_may_come_before_its_word() {
 #[test]
 fn a_wrong_clock_and_lost_packets_harm_only_their_source() {
     let source = look(H264, 640, 360, 25);
-    prepare(&[(0, source), (1, source), (2, source)]);
+    prepare(&[(0, source), (1, source), (2, source), (3, source)]);
     let mut bench = Bench::start();
     bench.wait_ready();
     bench.join(0, source);
     bench.join(1, source);
-    for slot in [2, 3] {
-        bench.feed(slot).shift = 800 * MS as i64;
-    }
     bench.join(2, source);
     bench.feed(4).lose_one_in = Some(40);
+    bench.join(3, source);
+    for (slot, shift) in [(2, 800), (3, 800), (6, -800), (7, -800)] {
+        bench.feed(slot).shift = shift * MS as i64;
+    }
     bench.play_until(9.0);
     let take = bench.stop();
     let film = take.film();
     check_cadence(&film);
     check_sound(&film, 0, 1.0, 8.9);
-    check_together(&film, cell(0, 3), 0, 1.5, 8.9, 7);
-    check_together(&film, cell(1, 3), 1, 1.5, 8.9, 7);
+    check_together(&film, cell(0, 4), 0, 1.5, 8.9, 7);
+    check_together(&film, cell(1, 4), 1, 1.5, 8.9, 7);
+    // always late: moved as soon as that is certain
+    check_together(&film, cell(3, 4), 3, 4.5, 8.9, 4);
     assert!(take.requests.len() >= 2 && take.requests.iter().all(|slot| *slot == 4), "{:?}", take.requests);
     assert!(take.warnings().iter().any(|text| text.contains("holes")), "{:?}", take.warnings());
     assert!(film.video_end - 9.0 < 3.0 * PICTURE);
+}
+
+#[test]
+fn nonsense_ends_no_recording() {
+    let (good, other) = (look(H264, 640, 360, 25), look(Vp8, 640, 360, 25));
+    prepare(&[(0, good), (1, other)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, good);
+    // pictures where sound was announced, and no such slot
+    bench.announce(20, 1, Kind::Audio);
+    bench.play_nonsense(20, 1, other);
+    bench.say(&ToWorker::RemoveSlot { slot: 99 });
+    bench.play_until(3.0);
+    // another kind than was announced
+    bench.announce(30, 2, Kind::Audio);
+    bench.play_video(30, 1, other);
+    bench.play_until(4.0);
+    let take = bench.stop();
+    let film = take.film();
+    check_cadence(&film);
+    assert!(film.flashes(cell(0, 1)).len() >= 3);
+    assert!(take.warnings().iter().any(|text| text.contains("sends VP8 where Audio was announced")), "{:?}", take.warnings());
 }

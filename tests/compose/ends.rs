@@ -4,6 +4,7 @@ use crate::bench::{Bench, MS, PICTURE, WIDTH, cell, look, prepare};
 use crate::sync::{TOGETHER, check_cadence};
 use viduct::mp4;
 use viduct::wire::compose::{ComposedAudio, ComposedVideo};
+use viduct::wire::control::FailureKind;
 use viduct_testkit::flashes::beep_hz;
 use viduct_testkit::flashes::film::Film;
 use viduct_testkit::flashes::source::VideoCodec::H264;
@@ -69,4 +70,20 @@ fn pictures_alone_and_sound_alone() {
             None => assert!(film.beeps(beep_hz(0)).len() >= 2),
         }
     }
+}
+
+#[test]
+fn a_disk_without_room_ends_it_with_a_film_that_plays() {
+    let source = look(H264, 640, 360, 25);
+    prepare(&[(0, source)]);
+    let video = ComposedVideo { width: WIDTH, height: 720, frame_rate: 25, kbps: 2000 };
+    // the index has its room of 4 MiB; the media gets a quarter of one
+    let mut bench = Bench::with_room(Some(video), Some(ComposedAudio { kbps: 128 }), Some(17 << 18));
+    bench.wait_ready();
+    bench.join(0, source);
+    let (take, failure) = bench.play_until_failure();
+    assert_eq!(failure.kind, FailureKind::Disk, "{failure}");
+    assert!(mp4::inspect(&take.path).unwrap().finished);
+    let film = take.film();
+    assert!(film.video_end > 0.4 && film.times().len() as f64 > film.video_end * 24.0, "{} s", film.video_end);
 }

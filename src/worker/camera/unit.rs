@@ -1,9 +1,6 @@
 //! RTP packets to access units: where one ends, is it a keyframe, which profile has it. Pure.
-//!
-//! Only what our own payloaders make has to be understood: for H.264 single NAL units, STAP-A and FU-A (RFC 6184 §5.6, §5.7.1,
-//! §5.8).
 
-use crate::rtp::Codec;
+use crate::rtp::{Codec, h264, header::Header};
 use crate::wire::media::AccessUnit;
 
 /// Collects the packets of one access unit. A unit ends with its marker bit (video), with each packet (audio), or when the next
@@ -36,7 +33,7 @@ impl Assembler {
     /// Takes the next packet, captured at `captured_ns`. `done` sees each unit that this packet completes. A packet that is none
     /// (too short, too long) is ignored.
     pub fn push(&mut self, captured_ns: u64, packet: &[u8], mut done: impl FnMut(Facts, &AccessUnit)) {
-        let Some((header, payload)) = split_header(packet) else { return };
+        let Ok((header, payload)) = Header::parse(packet) else { return };
         if self.timestamp.is_some_and(|timestamp| timestamp != header.timestamp) {
             self.finish(&mut done);
         }
@@ -62,54 +59,10 @@ impl Assembler {
     }
 }
 
-struct Header {
-    marker: bool,
-    timestamp: u32,
-}
-
-/// RFC 3550 §5.1; our payloaders write neither contributing sources nor extensions, but both are skipped.
-fn split_header(packet: &[u8]) -> Option<(Header, &[u8])> {
-    let (head, rest) = packet.split_first_chunk::<12>()?;
-    let [first, second, _, _, t0, t1, t2, t3, ..] = *head;
-    let rest = rest.get(usize::from(first & 0x0f) * 4..)?;
-    let payload = match first & 0x10 != 0 {
-        true => rest.get(4 + usize::from(u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?])) * 4..)?,
-        false => rest,
-    };
-    Some((Header { marker: second & 0x80 != 0, timestamp: u32::from_be_bytes([t0, t1, t2, t3]) }, payload))
-}
-
-const IDR: u8 = 5;
-const SPS: u8 = 7;
-const STAP_A: u8 = 24;
-const FU_A: u8 = 28;
-
 impl Facts {
     fn inspect(&mut self, payload: &[u8]) {
-        let Some((first, rest)) = payload.split_first() else { return };
-        match first & 0x1f {
-            STAP_A => {
-                let mut rest = rest;
-                while let Some((length, after)) = rest.split_first_chunk() {
-                    let Some((nal, after)) = after.split_at_checked(u16::from_be_bytes(*length).into()) else { return };
-                    self.inspect_nal(nal);
-                    rest = after;
-                }
-            }
-            // the type of the fragmented unit is in each fragment; no SPS is long enough to be one
-            FU_A => self.keyframe |= rest.first().is_some_and(|header| header & 0x1f == IDR),
-            _ => self.inspect_nal(payload),
-        }
-    }
-
-    fn inspect_nal(&mut self, nal: &[u8]) {
-        match nal {
-            [head, profile, constraints, level, ..] if head & 0x1f == SPS => {
-                self.profile_level_id = Some(u32::from_be_bytes([0, *profile, *constraints, *level]));
-            }
-            [head, ..] if head & 0x1f == IDR => self.keyframe = true,
-            _ => {}
-        }
+        self.keyframe |= h264::of_idr(payload);
+        self.profile_level_id = self.profile_level_id.or_else(|| h264::profile_level_id(h264::sps(payload)?));
     }
 }
 

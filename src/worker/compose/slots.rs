@@ -1,15 +1,16 @@
 //! Who takes part: the slots, their sources, and which cell each has. Only the job's thread writes here.
 //!
-//! Control and media come by two sockets, so media may come before the word that announces its slot. It is kept, up to a limit,
-//! for a while; a cached GOP is what usually comes so early.
+//! Control and media come by two sockets, so media may come before the word that announces its slot; a cached GOP is what usually
+//! comes so early.
 //!
 //! ```text
 //!  media first                      AddSlot                          first unit
-//!  ───────────> Early (kept) ──────────────────> Member (no branch) ───────────> Member (branch)
+//!  ───────────> early (kept) ──────────────────> Member (no branch) ───────────> Member (branch)
 //!                    └─ 5 s: forgotten                  └──────── RemoveSlot ─────────┘
 //! ```
 
 use super::branch::{Branch, Full, PREFIX};
+use super::early::Early;
 use super::inlet::{Inlet, Unit};
 use super::stage::Stage;
 use super::timing::{Grid, TimeLine};
@@ -19,10 +20,6 @@ use crate::wire::compose::{ComposeSlot, ComposedVideo};
 use crate::wire::media::Message;
 use std::collections::{BTreeMap, HashMap};
 
-/// Bytes that are kept for slots that are not announced, all together.
-const EARLY: usize = 16 * 1024 * 1024;
-/// How long they are kept, in ns.
-const KEPT: u64 = 5_000_000_000;
 /// Pause before the elements of a slot are made again after they failed, in ns.
 const RETRY: u64 = 1_000_000_000;
 
@@ -43,7 +40,7 @@ pub struct Slots {
     canvas: Option<ComposedVideo>,
     grid: Grid,
     members: BTreeMap<u8, Member>,
-    early: BTreeMap<u8, Early>,
+    early: Early,
     sources: HashMap<String, TimeLine>,
     /// Slots that have the first cells.
     order: Vec<u8>,
@@ -67,15 +64,6 @@ struct Member {
     dropped: u64,
 }
 
-/// What came for a slot that is not announced.
-#[derive(Debug)]
-struct Early {
-    since: u64,
-    format: Option<Format>,
-    units: Vec<(u64, Vec<Vec<u8>>)>,
-    bytes: usize,
-}
-
 impl Slots {
     pub fn new(began: u64, canvas: Option<ComposedVideo>, grid: Grid) -> Slots {
         Slots {
@@ -83,7 +71,7 @@ impl Slots {
             canvas,
             grid,
             members: BTreeMap::new(),
-            early: BTreeMap::new(),
+            early: Early::default(),
             sources: HashMap::new(),
             order: Vec::new(),
             joined: 0,
@@ -95,24 +83,24 @@ impl Slots {
     /// A track joins.
     pub fn add(&mut self, slot: ComposeSlot, stage: &Stage, now: u64) {
         let ComposeSlot { slot: number, source, kind, format } = slot;
-        let early = self.early.remove(&number);
+        let (early_format, units) = self.early.take(number);
         self.remove(number, stage);
         let (joined, inlet, retry_at) = (self.joined, None, 0);
         self.joined += 1;
         self.sources.entry(source.clone()).or_default();
         self.members.insert(number, Member { source, kind, joined, inlet, branch: None, retry_at, dropped: 0 });
         self.arrange();
-        if let Some(format) = early.as_ref().and_then(|early| early.format).or(format) {
+        if let Some(format) = early_format.or(format) {
             self.set_format(number, format, stage);
         }
-        for (captured_ns, packets) in early.into_iter().flat_map(|early| early.units) {
+        for (captured_ns, packets) in units {
             self.take(number, captured_ns, packets.iter().map(Vec::as_slice), stage, now);
         }
     }
 
     /// A track leaves.
     pub fn remove(&mut self, number: u8, stage: &Stage) {
-        self.early.remove(&number);
+        self.early.take(number);
         let Some(member) = self.members.remove(&number) else { return };
         if let Some((_, branch)) = member.branch {
             branch.remove(stage);
@@ -133,13 +121,11 @@ impl Slots {
     pub fn hear(&mut self, message: Message<'_>, stage: &Stage, now: u64) {
         match message {
             Message::Format { slot, format } if self.members.contains_key(&slot) => self.set_format(slot, format, stage),
-            Message::Format { slot, format } => {
-                self.early.insert(slot, Early { since: now, format: Some(format), units: Vec::new(), bytes: 0 });
-            }
+            Message::Format { slot, format } => self.early.format(slot, format, now),
             Message::Packets { slot, captured_ns, packets } if self.members.contains_key(&slot) => {
                 self.take(slot, captured_ns, packets, stage, now);
             }
-            Message::Packets { slot, captured_ns, packets } => self.keep(slot, captured_ns, packets, now),
+            Message::Packets { slot, captured_ns, packets } => self.early.packets(slot, captured_ns, packets, now),
             Message::KeyframeRequest { .. } => {}
         }
     }
@@ -155,10 +141,7 @@ impl Slots {
                 self.notes.push(Note::KeyframeWanted(number));
             }
         }
-        for early in self.early.values_mut().filter(|early| now.saturating_sub(early.since) >= KEPT) {
-            early.units.clear();
-            early.bytes = 0;
-        }
+        self.early.tick(now);
     }
 
     /// The elements of this name failed; others take their place when there is media.
@@ -270,17 +253,6 @@ impl Slots {
             if let Some((_, branch)) = &member.branch {
                 branch.set_cell(cell);
             }
-        }
-    }
-
-    fn keep<'a>(&mut self, slot: u8, captured_ns: u64, packets: impl Iterator<Item = &'a [u8]>, now: u64) {
-        let kept: usize = self.early.values().map(|early| early.bytes).sum();
-        let early = self.early.entry(slot).or_insert_with(|| Early { since: now, format: None, units: Vec::new(), bytes: 0 });
-        let packets: Vec<Vec<u8>> = packets.map(<[u8]>::to_vec).collect();
-        let bytes: usize = packets.iter().map(Vec::len).sum();
-        if kept + bytes <= EARLY && now.saturating_sub(early.since) < KEPT {
-            early.bytes += bytes;
-            early.units.push((captured_ns, packets));
         }
     }
 }

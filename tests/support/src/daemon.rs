@@ -1,7 +1,6 @@
 //! The real daemon as a test runs it: own state directory, free ports, plain HTTP, its output captured.
 //!
 //! Dropping a [`Daemon`] kills it; when the test is failing, its log is printed first.
-#![allow(clippy::disallowed_methods)] // tests live in the machine's time
 
 use crate::rest::Client;
 /// Signals, for whoever sends them.

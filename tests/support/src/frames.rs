@@ -179,7 +179,6 @@ fn nal_kinds(payload: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::*;
 

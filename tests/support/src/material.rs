@@ -256,7 +256,6 @@ mod tests {
     use crate::frames::{Frames, Video};
 
     #[test]
-    #[allow(clippy::disallowed_methods)]
     fn the_clips_are_whole_and_marked_once_a_second() {
         for media in [Media::Vp8, Media::H264, Media::Opus] {
             let clip = Clip::load(media);

@@ -97,6 +97,11 @@ impl Client {
         self.exchange(Method::GET, path, None).await
     }
 
+    /// POST of a JSON body that may fail because nobody listens, or may be answered with anything.
+    pub async fn try_post(&self, path: &str, body: &Value) -> Result<Response, Error> {
+        self.exchange(Method::POST, path, Some(("application/json", body.to_string()))).await
+    }
+
     /// POST of a JSON body.
     pub async fn post(&self, path: &str, body: Value) -> Response {
         self.post_as(path, "application/json", body.to_string()).await
@@ -112,10 +117,12 @@ impl Client {
         self.call(Method::DELETE, path, None).await
     }
 
-    /// Any method; panics when there is no valid answer.
+    /// Any method; panics when there is no answer, or one that the API does not give.
     pub async fn call(&self, method: Method, path: &str, body: Option<(&str, String)>) -> Response {
         let what = format!("{method} {path}");
-        self.exchange(method, path, body).await.unwrap_or_else(|e| panic!("{what}: {e}"))
+        let response = self.exchange(method, path, body).await.unwrap_or_else(|e| panic!("{what}: {e}"));
+        response.check(path);
+        response
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Option<(&str, String)>) -> Result<Response, Error> {
@@ -138,9 +145,7 @@ impl Client {
                 false => send(tcp, request).await,
             }
         };
-        let response = tokio::time::timeout(DEADLINE, all).await.map_err(|_| Error::from(ErrorKind::TimedOut))??;
-        response.check(path);
-        Ok(response)
+        tokio::time::timeout(DEADLINE, all).await.map_err(|_| Error::from(ErrorKind::TimedOut))?
     }
 }
 

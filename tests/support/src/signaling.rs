@@ -2,7 +2,6 @@
 //!
 //! A task owns the socket. Replies go to whoever asked; notifications go to a log that keeps their order, and tests wait until
 //! the log shows what they want.
-#![allow(clippy::disallowed_methods)] // tests live in the machine's time
 
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};

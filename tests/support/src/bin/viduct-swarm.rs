@@ -5,7 +5,6 @@
 //! Viewers join one after the other, each when the one before has its first frame, so that the join time is the server's and not
 //! that of a crowded client. After the last join it prints one line `measuring`, receives for S seconds, and prints the result:
 //! packets and bytes received within the measured span, packets lost, join times in ms (offer → first whole decodable frame).
-#![allow(clippy::disallowed_methods)] // a benchmark lives in the machine's time
 
 use serde_json::json;
 use std::os::fd::AsRawFd;

@@ -2,7 +2,6 @@
 //!
 //! RTP mode: packets are counted and remembered as they come, feeds are written as they are. Whoever drives it must call `turn`
 //! when the socket is readable and at [`Core::due`].
-#![allow(clippy::disallowed_methods)] // tests live in the machine's time
 
 use super::feed::Feed;
 use super::record::{self, Received, Record, Report};

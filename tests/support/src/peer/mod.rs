@@ -2,7 +2,6 @@
 //!
 //! The same peer serves WHEP and signaling: both carry an offer one way and an answer back. [`core`] is the client without a
 //! thread, for whoever runs many of them; [`feed`] sends clips; [`record`] is what a test may look at.
-#![allow(clippy::disallowed_methods)] // tests live in the machine's time
 
 pub mod core;
 pub mod feed;

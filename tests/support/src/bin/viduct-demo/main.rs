@@ -9,7 +9,6 @@ mod page;
 mod rest;
 
 use children::Child;
-use hyper::StatusCode;
 use rest::Rest;
 use serde_json::json;
 use std::error::Error;
@@ -189,8 +188,8 @@ async fn healthy(rest: &Rest) -> Result<()> {
         loop {
             ticks.tick().await;
             match rest.status("health").await {
-                Ok(StatusCode::OK) => return Ok(()),
-                Ok(StatusCode::UNAUTHORIZED) => return Err("another daemon has this HTTPS_PORT: its secret is not ours".into()),
+                Ok(200) => return Ok(()),
+                Ok(401) => return Err("another daemon has this HTTPS_PORT: its secret is not ours".into()),
                 Ok(_) | Err(_) => {}
             }
         }
