@@ -319,10 +319,7 @@ mod tests {
         }
         bench.tell(ToWorker::Stop);
         assert!(matches!(bench.event().await, Event::Finished { .. }));
-        assert_eq!(
-            bench.file("heard"),
-            "{\"say\":\"removeSlot\",\"slot\":1}\n{\"say\":\"removeSlot\",\"slot\":2}\n{\"say\":\"stop\"}\n"
-        );
+        assert_eq!(bench.file("heard"), "{\"say\":\"removeSlot\",\"slot\":1}\n{\"say\":\"removeSlot\",\"slot\":2}\n{\"say\":\"stop\"}\n");
         assert_eq!(bench.file("tries").lines().count(), 2, "nothing runs after the end");
         bench.end().await;
     }

@@ -163,7 +163,8 @@ impl Library {
 
 /// The folders under `root` that may be recordings.
 fn names(root: &Path) -> Result<Vec<String>, Error> {
-    let list = |error: io::Error| disk::Error { kind: disk::Kind::of(&error), step: disk::Step::List, path: root.to_owned(), source: error };
+    let list =
+        |error: io::Error| disk::Error { kind: disk::Kind::of(&error), step: disk::Step::List, path: root.to_owned(), source: error };
     let mut names = Vec::new();
     for entry in fs::read_dir(root).map_err(list)? {
         let entry = entry.map_err(list)?;

@@ -115,7 +115,9 @@ pub mod tests {
     #[test]
     fn metadata_comes_back() {
         for status in Status::ALL {
-            for recording in [recording(status), Recording { video: None, ..recording(status) }, Recording { audio: false, ..recording(status) }] {
+            for recording in
+                [recording(status), Recording { video: None, ..recording(status) }, Recording { audio: false, ..recording(status) }]
+            {
                 let text = to_disk(&recording, "https://box");
                 assert!(text.ends_with(r#","uniqueSessionId":"ses_A_1600000000000"}"#), "{text}");
                 assert_eq!(from_disk(text.as_bytes()), Some(recording));

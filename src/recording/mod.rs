@@ -24,6 +24,8 @@ mod library;
 mod metadata;
 mod parts;
 mod plan;
+#[cfg(test)]
+pub mod played;
 mod recorder;
 mod recordings;
 mod recovery;

@@ -101,7 +101,16 @@ pub mod tests {
         let format = Format { video: None, audio: Some(Audio::from_config(&[0x11, 0x90], 48_000, 2).unwrap()) };
         let mut writer = Writer::create(&folder.join(part_name(number)), &format).unwrap();
         for second in 0..fragments {
-            writer.push(Sample { kind: Kind::Audio, dts: second * 48_000, pts: second * 48_000, duration: 48_000, key: true, data: &[7; 100] }).unwrap();
+            writer
+                .push(Sample {
+                    kind: Kind::Audio,
+                    dts: second * 48_000,
+                    pts: second * 48_000,
+                    duration: 48_000,
+                    key: true,
+                    data: &[7; 100],
+                })
+                .unwrap();
             writer.flush().unwrap();
         }
         if finished {

@@ -157,7 +157,9 @@ mod tests {
         for text in ["1280x720", "100x100", "1999x1999", "641x481"] {
             assert_eq!(Resolution::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "x", "99x720", "2000x720", "0640x480", "640x0480", "640X480", "640x480x1", " 640x480", "+640x480", "640", "é00x100"] {
+        for text in
+            ["", "x", "99x720", "2000x720", "0640x480", "640x0480", "640X480", "640x480x1", " 640x480", "+640x480", "640", "é00x100"]
+        {
             assert_eq!(Resolution::parse(text), None, "{text}");
         }
         assert_eq!(Resolution::parse("641x481").unwrap().even(), (640, 480));

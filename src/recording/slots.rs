@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn only_what_is_recorded_has_a_slot() {
-        for (audio, video, kinds) in [(true, false, vec![Kind::Audio]), (false, true, vec![Kind::Video]), (true, true, vec![Kind::Video, Kind::Audio])] {
+        for (audio, video, kinds) in
+            [(true, false, vec![Kind::Audio]), (false, true, vec![Kind::Video]), (true, true, vec![Kind::Video, Kind::Audio])]
+        {
             let change = Slots::default().become_those_of(&[cast(1)], audio, video);
             assert_eq!(change.added.iter().map(|slot| slot.kind).collect::<Vec<_>>(), kinds);
             assert!(change.added.iter().all(|slot| slot.source.as_str() == "str_1"));

@@ -107,7 +107,9 @@ fn plan(wish: &Wish) -> Result<Plan, Failure> {
         return Err(out_of_range("Wrong 'shmSize' parameter. Must be 134217728 (128 MB) or more"));
     }
     match wish {
-        Wish { mode: Mode::QuickStart, .. } => Err(not_made("outputMode COMPOSED_QUICK_START is not recorded by this version; use COMPOSED")),
+        Wish { mode: Mode::QuickStart, .. } => {
+            Err(not_made("outputMode COMPOSED_QUICK_START is not recorded by this version; use COMPOSED"))
+        }
         Wish { video: false, .. } => Err(not_made("recordings without video are not made by this version")),
         Wish { layout, .. } if layout != "BEST_FIT" => Err(not_made("this version records with recordingLayout BEST_FIT only")),
         _ => Ok(Plan {

@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::config::{Sources, load};
+use crate::ids::SessionKey;
+use crate::jobs;
+use crate::recording::Library;
+use crate::recording::played::Composers;
 use crate::session::Settings;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -11,22 +15,36 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Mutex;
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 mod errors;
 mod golden;
+mod recordings;
 
 /// A box without media.
 struct Bench {
     app: Router,
-    /// What keeps the floors below alive; without it nobody answers.
-    _below: Below,
+    api: Arc<Api>,
+    composers: Arc<Mutex<Composers>>,
+    /// Of the recordings.
+    folder: TempDir,
 }
 
-struct Below {
-    _jobs: mpsc::Receiver<crate::jobs::Command>,
+/// Plays the supervisor: composers compose, cameras never come.
+async fn play(mut commands: mpsc::Receiver<jobs::Command>, composers: Arc<Mutex<Composers>>, recordings: Option<Recordings>) {
+    while let Some(command) = commands.recv().await {
+        let job = match &command {
+            jobs::Command::Start { job, .. } | jobs::Command::Tell { job, .. } | jobs::Command::Stop { job } => *job,
+        };
+        let Some(recordings) = recordings.as_ref().filter(|_| job.session() == SessionKey::RECORDINGS) else { continue };
+        let events = composers.lock().unwrap().on(command);
+        for event in events {
+            recordings.hear(event).await;
+        }
+    }
 }
 
 /// An answer: status, headers, body.
@@ -62,11 +80,17 @@ impl Bench {
             });
         }
         let (jobs, jobs_commands) = crate::jobs::Handle::channel();
-        let settings = Settings { grace: Duration::from_secs(30), camera_linger: Duration::from_secs(5), max_recv_kbps: 1000 };
-        let registry = Registry::new(settings, engine.clone(), jobs, Clock::System);
+        let folder = tempfile::tempdir().unwrap();
+        let recordings = config.recording.as_ref().map(|_| {
+            let library = Library::open(folder.path(), config.public_url()).unwrap();
+            Recordings::new(library, engine.clone(), jobs.clone(), Clock::System)
+        });
+        let registry = Registry::new(Settings::default(), engine.clone(), jobs, recordings.clone(), Clock::System);
+        let composers = Arc::new(Mutex::new(Composers::default()));
+        tokio::spawn(play(jobs_commands, composers.clone(), recordings.clone()));
         let secret = config.secret.clone().unwrap();
-        let api = Arc::new(Api { registry, config: Arc::new(config), secret, clock: Clock::System, engine });
-        Bench { app: frame(routes(api.clone()), api), _below: Below { _jobs: jobs_commands } }
+        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), secret, clock: Clock::System, engine });
+        Bench { app: frame(routes(api.clone()), api.clone()), api, composers, folder }
     }
 
     fn new() -> Bench {
@@ -175,7 +199,7 @@ async fn small_config_endpoints() {
     for (path, text) in [
         ("openvidu-version", "2.20.0"),
         ("openvidu-publicurl", "https://localhost:4443/"),
-        ("openvidu-recording", "false"),
+        ("openvidu-recording", "true"),
         ("openvidu-recording-path", "/data/rec/"),
         ("openvidu-cdr", "true"),
     ] {
@@ -227,7 +251,7 @@ async fn config_shows_what_its_switches_say_and_never_the_secret() {
         ]
     );
     assert_eq!(config["OPENVIDU_WEBHOOK_HEADERS"], json!(["A: b"]));
-    assert_eq!(config["OPENVIDU_RECORDING_PATH"], "/opt/openvidu/recordings/");
+    assert_eq!(config["OPENVIDU_RECORDING_PATH"], "/tmp/viduct-demo/recordings/");
 }
 
 #[tokio::test]

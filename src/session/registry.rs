@@ -82,13 +82,7 @@ struct Entry {
 
 impl Registry {
     /// An empty registry over the floors below; without `recordings` nothing can be recorded.
-    pub fn new(
-        settings: Settings,
-        engine: engine::Handle,
-        jobs: jobs::Handle,
-        recordings: Option<Recordings>,
-        clock: Clock,
-    ) -> Registry {
+    pub fn new(settings: Settings, engine: engine::Handle, jobs: jobs::Handle, recordings: Option<Recordings>, clock: Clock) -> Registry {
         Registry { settings, engine, jobs, recordings, clock, table: Arc::default() }
     }
 

@@ -29,8 +29,9 @@ impl House {
     async fn open() -> House {
         let (engine, commands, _wake) = engine::Handle::channel().unwrap();
         let (jobs, _jobs) = jobs::Handle::channel();
-        let settings = Settings { grace: Duration::from_secs(10), camera_linger: Duration::from_secs(5), max_recv_kbps: 0 };
-        let registry = Registry::new(settings, engine, jobs, Clock::System);
+        let settings =
+            Settings { grace: Duration::from_secs(10), camera_linger: Duration::from_secs(5), max_recv_kbps: 0, ..Settings::default() };
+        let registry = Registry::new(settings, engine, jobs, None, Clock::System);
         let (events, heard) = tokio::sync::mpsc::channel(16);
         let (_job_events, no_jobs) = tokio::sync::mpsc::channel(1);
         // answers every offer; ends with the registry

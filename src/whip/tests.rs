@@ -65,8 +65,9 @@ impl Bench {
         let (note, seen) = sync_channel(64);
         media_thread(commands, events, note);
         let (jobs, jobs_commands) = crate::jobs::Handle::channel();
-        let settings = Settings { grace: Duration::from_secs(30), camera_linger: Duration::from_secs(5), max_recv_kbps: 1000 };
-        let registry = Registry::new(settings, engine, jobs, Clock::System);
+        let settings =
+            Settings { grace: Duration::from_secs(30), camera_linger: Duration::from_secs(5), max_recv_kbps: 1000, ..Settings::default() };
+        let registry = Registry::new(settings, engine, jobs, None, Clock::System);
         let (router, (_jobs_events, jobs_heard)) = (registry.clone(), mpsc::channel(1));
         tokio::spawn(async move { router.route(heard, jobs_heard).await });
         let properties = SessionProperties {

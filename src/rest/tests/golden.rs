@@ -112,6 +112,29 @@ async fn a_scripted_exchange_is_what_it_was() {
     compare("exchange.txt", &script.log);
 }
 
+#[tokio::test]
+async fn an_exchange_about_recordings_is_what_it_was() {
+    let mut script = Script { bench: Bench::new(), names: Names::default(), log: String::new() };
+    let (sessions, recordings) = ("/openvidu/api/sessions", "/openvidu/api/recordings");
+    script.ask("POST", sessions, Some(json!({"customSessionId": "Room_1"}))).await;
+    script.ask("POST", &format!("{recordings}/start"), Some(json!({"session": "Room_1"}))).await;
+    let camera = json!({"type": "IPCAM", "rtspUri": "rtsp://192.0.2.9:554/live"});
+    script.ask("POST", &format!("{sessions}/Room_1/connection"), Some(camera)).await;
+    script.ask("POST", &format!("{recordings}/start"), Some(json!({"session": "Room_1", "resolution": "0x0"}))).await;
+    script.ask("POST", &format!("{recordings}/start"), Some(json!({"session": "Room_1"}))).await;
+    script.ask("POST", &format!("{recordings}/start"), Some(json!({"session": "Room_1"}))).await;
+    script.ask("GET", recordings, None).await;
+    script.ask("DELETE", &format!("{recordings}/Room_1"), None).await;
+    script.ask("POST", &format!("{recordings}/stop/Room_1"), None).await;
+    let silent = json!({"session": "Room_1", "name": "silent", "hasAudio": false, "resolution": "640x480", "frameRate": 15});
+    script.ask("POST", &format!("{recordings}/start"), Some(silent)).await;
+    script.ask("POST", &format!("{recordings}/stop/Room_1~1"), None).await;
+    script.ask("GET", recordings, None).await;
+    script.ask("DELETE", &format!("{recordings}/Room_1~1"), None).await;
+    script.ask("GET", &format!("{recordings}/Room_1~1"), None).await;
+    compare("recordings.txt", &script.log);
+}
+
 fn compare(name: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/rest").join(name);
     if std::env::var_os("VIDUCT_GOLDEN").is_some_and(|mode| mode == "write") {

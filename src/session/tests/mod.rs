@@ -1,7 +1,7 @@
 //! Stories of sessions in simulated time: real registry and actors, and in the place of engine and supervisor a house that plays
 //! them by hand. Nothing waits for wall time; [`House::pump`] lets everybody run until nobody has anything to do.
 //!
-//! `clients` tells of those who come and go, `media` of streams, `cameras` of cameras, `whep` of WHEP viewers, `bounds` of full
+//! `clients` tells of those who come and go, `media` of streams, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `bounds` of full
 //! queues and of panics; `random` plays any story at all and checks what always holds.
 
 mod bounds;
@@ -9,6 +9,7 @@ mod cameras;
 mod clients;
 mod media;
 mod random;
+mod recordings;
 mod whep;
 
 use super::command::{Call, Command, Join, PublishCall, RequestId, SocketId};
@@ -23,10 +24,12 @@ use super::role::Role;
 use super::snapshot::{ConnectionKind, ConnectionSnapshot};
 use crate::clock::Clock;
 use crate::engine::api::Refusal;
-use crate::ids::{ConnectionId, JobId, PeerId, StreamId, TrackId};
+use crate::ids::{ConnectionId, JobId, PeerId, SessionKey, StreamId, TrackId};
+use crate::recording::played::Composers;
+use crate::recording::{Library, Recordings};
 use crate::rtp::Kind;
 use crate::wire::camera::CameraSpec;
-use crate::wire::control::{AUDIO_SLOT, VIDEO_SLOT};
+use crate::wire::control::{AUDIO_SLOT, Spec, VIDEO_SLOT};
 use crate::{engine, jobs};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -61,6 +64,12 @@ struct House {
     peers: BTreeSet<PeerId>,
     feeds: BTreeSet<JobId>,
     jobs: BTreeSet<JobId>,
+    recordings: Recordings,
+    composers: Composers,
+    /// What the played engine sends to composers: by job, which track on which slot.
+    sinks: BTreeMap<JobId, BTreeMap<u8, TrackId>>,
+    /// Of the recordings.
+    folder: tempfile::TempDir,
     /// Everything that ever was: ids are not used twice.
     ever: BTreeSet<String>,
     candidates: Vec<(PeerId, String)>,
@@ -70,10 +79,17 @@ struct House {
 
 impl House {
     fn new() -> House {
-        let settings = Settings { grace: Duration::from_secs(10), camera_linger: Duration::from_secs(5), max_recv_kbps: 1000 };
+        House::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> House {
         let (engine, engine_commands, _wake) = engine::Handle::channel().unwrap();
         let (jobs, jobs_commands) = jobs::Handle::channel();
-        let registry = Registry::new(settings, engine.clone(), jobs, Clock::simulated(START_MS));
+        let clock = Clock::simulated(START_MS);
+        let folder = tempfile::tempdir().unwrap();
+        let library = Library::open(folder.path(), "https://box".into()).unwrap();
+        let recordings = Recordings::new(library, engine.clone(), jobs.clone(), clock);
+        let registry = Registry::new(settings, engine.clone(), jobs, Some(recordings.clone()), clock);
         let (engine_events, engine_heard) = mpsc::channel(16);
         let (jobs_events, jobs_heard) = mpsc::channel(16);
         let router = registry.clone();
@@ -93,6 +109,10 @@ impl House {
             feeds: BTreeSet::new(),
             jobs: BTreeSet::new(),
             ever: BTreeSet::new(),
+            recordings,
+            composers: Composers::default(),
+            sinks: BTreeMap::new(),
+            folder,
             candidates: Vec::new(),
             published: Vec::new(),
             subscribed: Vec::new(),
@@ -115,6 +135,10 @@ impl House {
             }
             while let Ok(command) = self.jobs_commands.try_recv() {
                 match command {
+                    jobs::Command::Start { spec: Spec::Compose(_), .. } => self.on_composer(command).await,
+                    jobs::Command::Tell { job, .. } | jobs::Command::Stop { job } if job.session() == SessionKey::RECORDINGS => {
+                        self.on_composer(command).await;
+                    }
                     jobs::Command::Start { job, .. } => assert!(self.jobs.insert(job) && self.feeds.contains(&job)),
                     jobs::Command::Tell { job, .. } => panic!("a camera is told nothing: {job:?}"),
                     jobs::Command::Stop { job } => assert!(self.jobs.remove(&job)),
@@ -124,11 +148,38 @@ impl House {
         }
     }
 
-    /// Time passes.
+    async fn on_composer(&mut self, command: jobs::Command) {
+        for event in self.composers.on(command) {
+            self.jobs_events.send(event).await.unwrap();
+        }
+    }
+
+    /// Lets everybody run, the disk included, until something is so. No time passes.
+    async fn until(&mut self, what: &str, is_so: impl Fn(&House) -> bool) {
+        let began = Clock::System.now();
+        loop {
+            self.pump().await;
+            if is_so(self) {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "waiting until {what}");
+            tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
+        }
+    }
+
+    /// Time passes; composers write meanwhile.
     async fn pass(&mut self, ms: u64) {
         self.pump().await;
-        tokio::time::advance(Duration::from_millis(ms)).await;
-        self.pump().await;
+        let mut left = ms;
+        while left > 0 {
+            let step = left.min(10_000);
+            tokio::time::advance(Duration::from_millis(step)).await;
+            left -= step;
+            for event in self.composers.write_all() {
+                self.jobs_events.send(event).await.unwrap();
+            }
+            self.pump().await;
+        }
     }
 
     fn fresh(&mut self, id: impl std::fmt::Debug) {
@@ -169,6 +220,16 @@ impl House {
                 self.feeds.insert(job);
             }
             engine::Command::DetachFeed { job } => assert!(self.feeds.remove(&job)),
+            engine::Command::AttachSink { job, .. } => {
+                self.fresh(job);
+                self.sinks.insert(job, BTreeMap::new());
+            }
+            engine::Command::AddSlot { job, slot, track } => {
+                assert!(self.tracks.contains_key(&track));
+                assert_eq!(self.sinks.get_mut(&job).unwrap().insert(slot, track), None);
+            }
+            engine::Command::RemoveSlot { job, slot } => assert!(self.sinks.get_mut(&job).unwrap().remove(&slot).is_some()),
+            engine::Command::DetachSink { job } => assert!(self.sinks.remove(&job).is_some()),
             engine::Command::Stats { .. } => unreachable!("sessions do not ask for statistics"),
         }
     }
@@ -217,7 +278,7 @@ impl House {
 
     /// Is nothing left on the floors below?
     fn is_empty_below(&self) -> bool {
-        self.tracks.is_empty() && self.peers.is_empty() && self.feeds.is_empty() && self.jobs.is_empty()
+        self.tracks.is_empty() && self.peers.is_empty() && self.feeds.is_empty() && self.jobs.is_empty() && self.sinks.is_empty()
     }
 
     async fn token(&mut self, session: &SessionHandle, role: Role) -> Arc<ConnectionSnapshot> {

@@ -114,6 +114,7 @@ impl Guest {
                     assert!(connection == own && !self.out);
                     self.out = true;
                 }
+                Notice::RecordingStarted { .. } | Notice::RecordingStopped { .. } => panic!("nobody records here"),
                 Notice::Signal { from, .. } => assert!(from.is_some_and(|from| from == own || self.others.contains_key(&from))),
                 Notice::StreamPropertyChanged { connection, stream, .. } => {
                     assert_eq!(self.others.get(&connection), Some(&Some(stream)));
