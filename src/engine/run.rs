@@ -9,6 +9,7 @@ use super::capture::Moment;
 use super::core::Core;
 use super::intake::{Intake, Read};
 use super::outbox::Outbox;
+use super::outlet::SocketOutlet;
 use super::settings::Settings;
 use super::sockets::{Buffers, Network, Port};
 use super::transport::Environment;
@@ -18,6 +19,8 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::EventFd;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -204,15 +207,17 @@ impl Shell {
             Command::Candidate { peer, candidate } => self.core.candidate(peer, candidate, now),
             Command::RemovePeer { peer } => self.core.remove_peer(peer, now),
             Command::AttachFeed { job, socket, slots } => {
-                self.detach(job);
-                let token = self.intake.attach(job, socket);
+                self.attach(job, socket);
                 self.core.attach_feed(job, &slots);
-                let socket = self.intake.socket(job);
-                if let Some(Err(error)) = socket.map(|s| self.epoll.add(s, EpollEvent::new(EpollFlags::EPOLLIN, token))) {
-                    tracing::error!(?job, %error, "a worker's media socket cannot be polled");
-                }
             }
-            Command::DetachFeed { job } => self.detach(job),
+            Command::AttachSink { job, socket } => {
+                let socket = self.attach(job, socket);
+                self.core.attach_sink(job, Box::new(SocketOutlet(socket)), tie(self.clock));
+            }
+            Command::AddSlot { job, slot, track } => self.core.add_slot(job, slot, track, now),
+            Command::RemoveSlot { job, slot } => self.core.remove_slot(job, slot),
+            Command::RestartSink { job } => self.core.restart_sink(job, now),
+            Command::DetachFeed { job } | Command::DetachSink { job } => self.detach(job),
             Command::Stats { reply } => {
                 // whoever asked may have gone
                 let _ = reply.send(Stats { requests_refused: self.intake.refused, ..self.core.stats() });
@@ -220,12 +225,33 @@ impl Shell {
         }
     }
 
+    /// Takes a job's socket in the place of the one it had.
+    fn attach(&mut self, job: JobId, socket: OwnedFd) -> Rc<OwnedFd> {
+        self.detach(job);
+        let socket = Rc::new(socket);
+        let token = self.intake.attach(job, socket.clone());
+        if let Err(error) = self.epoll.add(&*socket, EpollEvent::new(EpollFlags::EPOLLIN, token)) {
+            tracing::error!(?job, %error, "a worker's media socket cannot be polled");
+        }
+        socket
+    }
+
     fn detach(&mut self, job: JobId) {
         if let Some(socket) = self.intake.detach(job) {
-            let _ = self.epoll.delete(&socket);
+            let _ = self.epoll.delete(&*socket);
             self.core.detach_feed(job);
+            self.core.detach_sink(job);
         }
     }
+}
+
+/// Both readings of the clock at one moment: the closest pair of some. A capture time made from it is never too late.
+fn tie(clock: Clock) -> Moment {
+    let pairs = (0..8).map(|_| {
+        let (before, now) = (monotonic_ns(), clock.now());
+        (monotonic_ns() - before, Moment { now, monotonic_ns: before })
+    });
+    pairs.min_by_key(|(apart, _)| *apart).map(|(_, moment)| moment).expect("eight pairs were made")
 }
 
 /// Rounded up: waking before a deadline would only mean another turn.
@@ -243,7 +269,7 @@ mod tests {
     use crate::wire::media::{Message, pair};
     use nix::sys::socket::{MsgFlags, recv, send};
     use std::net::UdpSocket;
-    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::os::fd::AsRawFd;
     use str0m::media::{Direction, MediaKind};
     use tokio::sync::mpsc::{Receiver, channel};
 

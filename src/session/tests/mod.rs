@@ -169,6 +169,11 @@ impl House {
             }
             engine::Command::DetachFeed { job } => assert!(self.feeds.remove(&job)),
             engine::Command::Stats { .. } => unreachable!("sessions do not ask for statistics"),
+            engine::Command::AttachSink { .. }
+            | engine::Command::AddSlot { .. }
+            | engine::Command::RemoveSlot { .. }
+            | engine::Command::RestartSink { .. }
+            | engine::Command::DetachSink { .. } => unreachable!("sessions give tracks to no worker"),
         }
     }
 
