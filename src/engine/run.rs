@@ -265,8 +265,8 @@ mod tests {
     use super::*;
     use crate::engine::api::Subscribe;
     use crate::engine::simulation::{Camera, Client, MS, job, peer, track};
-    use crate::rtp::Kind;
-    use crate::wire::media::{Message, pair};
+    use crate::rtp::{Header, Kind};
+    use crate::wire::media::{MAX_MESSAGE, Message, pair};
     use nix::sys::socket::{MsgFlags, recv, send};
     use std::net::UdpSocket;
     use std::os::fd::AsRawFd;
@@ -356,5 +356,56 @@ mod tests {
         Port::bind(port).expect("the port is free again");
         let kinds: Vec<Event> = std::iter::from_fn(|| rig.events.blocking_recv()).collect();
         assert!(kinds.iter().any(|e| matches!(e, Event::Connected { .. })), "{kinds:?}");
+    }
+
+    #[test]
+    fn a_camera_reaches_a_recorder_over_its_socket_until_that_is_closed() {
+        let mut rig = rig();
+        let Some(Event::Answered { sdp, .. }) = rig.events.blocking_recv() else { panic!("no answer") };
+        rig.client.answered(&sdp);
+        let (daemon, recorder) = pair().unwrap();
+        let say = |rig: &Rig, command| rig.running.handle.send(command).unwrap();
+        say(&rig, Command::AttachSink { job: job(2), socket: daemon });
+        say(&rig, Command::AddSlot { job: job(2), slot: 5, track: track(1) });
+        let format = rig.camera.format;
+        let (mut formats, mut sequences) = (0, vec![]);
+        let mut read = || {
+            let mut buffer = vec![0; MAX_MESSAGE];
+            while let Ok(length @ 1..) = recv(recorder.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+                match Message::parse(&buffer[..length]) {
+                    Ok(Message::Format { slot: 5, format: its }) if its == format => formats += 1,
+                    Ok(Message::Packets { slot: 5, captured_ns, packets }) if formats > 0 => {
+                        // the camera says 10 ms
+                        let age = monotonic_ns().checked_sub(captured_ns).expect("no time in the future");
+                        assert!(age >= 10_000_000 && age < LIMIT.as_nanos() as u64);
+                        sequences.extend(packets.map(|bytes| Header::parse(bytes).unwrap().0.sequence));
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            (formats, sequences.len())
+        };
+        rig.until(|_| read().1 > 60);
+        let stats = rig.stats();
+        assert_eq!((stats.sinks, stats.feeds, stats.sink_dropped, stats.sink_unusable), (1, 1, 0, 0));
+
+        // what the recorder asks for reaches the camera's worker
+        send(recorder.as_raw_fd(), &[3, 5], MsgFlags::empty()).unwrap();
+        let worker = rig.worker.as_raw_fd();
+        rig.until(|_| {
+            let mut buffer = [0; 64];
+            let length = recv(worker, &mut buffer, MsgFlags::MSG_DONTWAIT).unwrap_or(0);
+            Message::parse(&buffer[..length]) == Ok(Message::KeyframeRequest { slot: 0 })
+        });
+
+        say(&rig, Command::RestartSink { job: job(2) });
+        rig.until(|_| read().0 == 2);
+        say(&rig, Command::RemoveSlot { job: job(2), slot: 5 });
+        say(&rig, Command::DetachSink { job: job(2) });
+        assert_eq!(rig.stats().sinks, 0);
+        read();
+        assert_eq!(recv(recorder.as_raw_fd(), &mut [0; 9], MsgFlags::MSG_DONTWAIT), Ok(0), "the engine's end is closed");
+        let before = rig.client.got.len();
+        rig.until(|rig| rig.client.got.len() > before + 10);
     }
 }

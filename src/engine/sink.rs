@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(300);
 /// Payload bytes that wait in line: the largest GOP cache, and what comes while it is sent.
 const LINE: usize = 12 << 20;
+/// Longest line in time; the same of a cache, and some more.
+const SPAN: Duration = Duration::from_secs(20);
 /// Pause before a full outlet is tried again when no packet comes to do it.
 const RETRY: Duration = Duration::from_millis(50);
 /// Payload type of all packets. It means nothing: the format says what they are.
@@ -220,7 +222,9 @@ impl Slot {
             self.overflowed = false;
         }
         let bytes = payload_bytes(&unit);
-        if self.overflowed || self.waiting + bytes > LINE {
+        let first = self.line.get(usize::from(self.begun > 0)).map_or(unit.captured, |first| first.captured);
+        let long = unit.captured.saturating_duration_since(first) > SPAN || self.waiting + bytes > LINE;
+        if self.overflowed || long {
             self.lost.dropped += unit.packets.len() as u64;
             self.empty_line();
             self.overflowed = true;

@@ -164,18 +164,18 @@ fn a_full_socket_loses_whole_gops_and_nobody_waits() {
 #[test]
 fn a_line_too_long_is_given_up_and_a_key_frame_asked_for_when_there_is_room() {
     let mut world = World::new();
-    // 1.2 kB a picture: 10 000 of them are as much as a line holds, and there is no other key frame
-    let camera = world.camera(1, 11_000);
+    // the only key frame is the first
+    let camera = world.camera(1, 850);
     let worker = world.worker(2, 40_000);
     world.core.add_slot(worker.job, 3, camera, world.now);
-    world.run(430_000 * MS);
-    assert!(world.core.stats().sink_dropped > 20_000 && world.asked.is_empty(), "nobody reads: a key frame would be for nothing");
+    world.run(30_000 * MS);
+    assert!(world.core.stats().sink_dropped > 1000 && world.asked.is_empty(), "nobody reads: a key frame would be for nothing");
     let mut got = worker.read();
     let begun = got.len();
     world.run(1000 * MS);
     assert_eq!(world.asked.len(), 2);
     assert!(units(&worker.read()).is_empty());
-    for _ in 0..200 {
+    for _ in 0..100 {
         world.run(50 * MS);
         got.extend(worker.read());
     }
@@ -225,6 +225,16 @@ fn a_frame_of_many_messages_is_finished_before_another_begins() {
     assert_eq!(timestamps, expected, "the rest of the first, then from the newest key frame on");
     assert!(packets.windows(2).all(|w| w[1].sequence == w[0].sequence + 1));
     assert_eq!(world.core.stats().sink_dropped, 200);
+    // 12 MB and more in less than 4 s
+    (4..100).for_each(|frame| feed(&mut world, frame, 0x61));
+    let stats = world.core.stats();
+    assert!(stats.sink_dropped > 50 * 200, "the line");
+    assert_eq!(stats.sink_dropped + stats.sink_unusable, 200 + 95 * 200, "and all after it, but the frame that is begun");
+    assert!(world.asked.is_empty());
+    worker.read();
+    feed(&mut world, 100, 0x61);
+    world.run(MS);
+    assert_eq!(world.asked.len(), 1);
 }
 
 #[test]
