@@ -27,12 +27,16 @@ pub enum Command {
     AttachFeed { job: JobId, socket: OwnedFd, slots: Vec<(u8, TrackId)> },
     /// Close that socket.
     DetachFeed { job: JobId },
-    /// The daemon's end of a recorder's media socket. The socket outlives the job's processes.
+    /// The daemon's end of the media socket of a job that is given tracks (a recorder, a composer). It has no slots yet. The
+    /// socket outlives the job's processes; one socket is a feed or a sink.
     AttachSink { job: JobId, socket: OwnedFd },
-    /// A track goes to a recorder, on a slot of its socket: its format, the cached packets from the last keyframe, then all.
+    /// A slot of that job begins to carry a track, which exists already: its format and the cached GOP at once, or as soon as
+    /// there are any, then whole access units in order. A slot in use is replaced. It ends with the track.
     AddSlot { job: JobId, slot: u8, track: TrackId },
-    /// It does not any more.
+    /// A slot carries nothing more. What the socket holds of it will still be read.
     RemoveSlot { job: JobId, slot: u8 },
+    /// Another process reads for this job: each slot begins anew, with its format and the cached GOP.
+    RestartSink { job: JobId },
     /// Close that socket.
     DetachSink { job: JobId },
     /// Ask for [`Stats`]; the sender is answered from the media thread.
@@ -130,6 +134,8 @@ pub struct Stats {
     pub tracks: usize,
     /// Feeds (workers' sockets) that exist now.
     pub feeds: usize,
+    /// Sinks (sockets of workers that are given tracks) that exist now.
+    pub sinks: usize,
     /// UDP datagrams received and sent since start.
     pub received: u64,
     pub sent: u64,
@@ -143,6 +149,10 @@ pub struct Stats {
     pub panics: u64,
     /// Packets that viewers were not given: before a key frame, of a codec they do not take, or beyond their backlog.
     pub dropped: u64,
+    /// Packets that workers were not given because they read too slowly.
+    pub sink_dropped: u64,
+    /// Packets that workers were not given because nothing can be made of them: of a frame with a hole, or before a key frame.
+    pub sink_unusable: u64,
     /// Messages and packets of workers that were of no use.
     pub ignored: u64,
     /// Key frame requests that a worker's full socket did not take.

@@ -69,6 +69,15 @@ impl Moment {
         let age = Duration::from_nanos(self.monotonic_ns.saturating_sub(captured_ns));
         self.now.checked_sub(age).unwrap_or(self.now)
     }
+
+    /// A time as workers say it, also one after this moment: both readings count on at the same pace.
+    pub fn nanoseconds(&self, at: Instant) -> u64 {
+        let span = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        match at.checked_duration_since(self.now) {
+            Some(after) => self.monotonic_ns.saturating_add(span(after)),
+            None => self.monotonic_ns.saturating_sub(span(self.now.saturating_duration_since(at))),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -116,5 +125,9 @@ mod tests {
         let moment = Moment { now, monotonic_ns: 5_000_000_000 };
         assert_eq!(moment.instant(4_990_000_000), now - 10 * MS);
         assert_eq!(moment.instant(6_000_000_000), now);
+        for at in [now - 10 * MS, now, now + 3000 * MS] {
+            let later = Moment { now: now + 5000 * MS, monotonic_ns: 10_000_000_000 };
+            assert_eq!(later.instant(moment.nanoseconds(at)), at);
+        }
     }
 }

@@ -1,4 +1,5 @@
 //! The daemon's ends of the workers' media sockets: whole messages in, key frame requests out. Never blocks, knows no tracks.
+//! What a sink sends goes through an outlet that shares the socket.
 
 use crate::ids::JobId;
 use crate::wire::media::{MAX_MESSAGE, encode_keyframe_request};
@@ -6,6 +7,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 /// Messages read from one socket before others have their turn.
 const TURN: usize = 64;
@@ -13,7 +15,7 @@ const TURN: usize = 64;
 /// One socket: its number in the poll set, and the descriptor.
 struct Line {
     token: u64,
-    socket: OwnedFd,
+    socket: Rc<OwnedFd>,
 }
 
 /// All media sockets.
@@ -44,7 +46,7 @@ impl Intake {
     }
 
     /// Takes a job's socket; returns its token.
-    pub fn attach(&mut self, job: JobId, socket: OwnedFd) -> u64 {
+    pub fn attach(&mut self, job: JobId, socket: Rc<OwnedFd>) -> u64 {
         let token = self.next;
         self.next += 1;
         self.jobs.insert(token, job);
@@ -52,8 +54,8 @@ impl Intake {
         token
     }
 
-    /// Gives a job's socket up; closes when dropped.
-    pub fn detach(&mut self, job: JobId) -> Option<OwnedFd> {
+    /// Gives a job's socket up; closes when dropped by all.
+    pub fn detach(&mut self, job: JobId) -> Option<Rc<OwnedFd>> {
         let line = self.lines.remove(&job)?;
         self.jobs.remove(&line.token);
         Some(line.socket)
@@ -107,7 +109,7 @@ mod tests {
         let job = JobId::new(SessionKey(1), 1);
         let (ours, theirs) = pair().unwrap();
         let mut intake = Intake::new(10);
-        let token = intake.attach(job, ours);
+        let token = intake.attach(job, ours.into());
         assert_eq!(intake.job(token), Some(job));
         for n in 0..TURN + 1 {
             send(theirs.as_raw_fd(), &vec![n as u8; n + 1], MsgFlags::empty()).unwrap();

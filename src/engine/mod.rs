@@ -7,12 +7,14 @@
 //!  sockets ──datagrams──> demux ──> peer (str0m) ──packets──> track ──fan-out──> peer: outgoing ──> batch ──> sockets
 //!  intake ──messages────> feed ─────────────────packets──────>  │ gop (cache)       consumer (numbers, times)
 //!                                                               │                   backlog (paced joins)
+//!                                                               └─────────> sink: assemble (whole frames) ──> outlet
 //! ```
 //!
 //! `core` owns all state and is driven with `now`: datagrams, messages, commands and timeouts in, runs of datagrams and events
 //! out. It knows no socket, so tests drive it in simulated time. [`run`] is the thin shell: the thread, epoll, the sockets.
 
 pub mod api;
+mod assemble;
 mod backlog;
 mod batch;
 mod capture;
@@ -28,6 +30,7 @@ mod keyframes;
 pub mod negotiate;
 mod outbox;
 mod outgoing;
+mod outlet;
 mod peer;
 mod route;
 pub mod run;
@@ -35,6 +38,7 @@ mod sdp;
 mod settings;
 #[cfg(test)]
 mod simulation;
+mod sink;
 mod sockets;
 mod stun;
 mod track;

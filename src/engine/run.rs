@@ -9,6 +9,7 @@ use super::capture::Moment;
 use super::core::Core;
 use super::intake::{Intake, Read};
 use super::outbox::Outbox;
+use super::outlet::SocketOutlet;
 use super::settings::Settings;
 use super::sockets::{Buffers, Network, Port};
 use super::transport::Environment;
@@ -18,6 +19,8 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::EventFd;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -204,16 +207,17 @@ impl Shell {
             Command::Candidate { peer, candidate } => self.core.candidate(peer, candidate, now),
             Command::RemovePeer { peer } => self.core.remove_peer(peer, now),
             Command::AttachFeed { job, socket, slots } => {
-                self.detach(job);
-                let token = self.intake.attach(job, socket);
+                self.attach(job, socket);
                 self.core.attach_feed(job, &slots);
-                let socket = self.intake.socket(job);
-                if let Some(Err(error)) = socket.map(|s| self.epoll.add(s, EpollEvent::new(EpollFlags::EPOLLIN, token))) {
-                    tracing::error!(?job, %error, "a worker's media socket cannot be polled");
-                }
             }
-            Command::DetachFeed { job } => self.detach(job),
-            Command::AttachSink { .. } | Command::AddSlot { .. } | Command::RemoveSlot { .. } | Command::DetachSink { .. } => {}
+            Command::AttachSink { job, socket } => {
+                let socket = self.attach(job, socket);
+                self.core.attach_sink(job, Box::new(SocketOutlet(socket)), tie(self.clock));
+            }
+            Command::AddSlot { job, slot, track } => self.core.add_slot(job, slot, track, now),
+            Command::RemoveSlot { job, slot } => self.core.remove_slot(job, slot),
+            Command::RestartSink { job } => self.core.restart_sink(job, now),
+            Command::DetachFeed { job } | Command::DetachSink { job } => self.detach(job),
             Command::Stats { reply } => {
                 // whoever asked may have gone
                 let _ = reply.send(Stats { requests_refused: self.intake.refused, ..self.core.stats() });
@@ -221,12 +225,33 @@ impl Shell {
         }
     }
 
+    /// Takes a job's socket in the place of the one it had.
+    fn attach(&mut self, job: JobId, socket: OwnedFd) -> Rc<OwnedFd> {
+        self.detach(job);
+        let socket = Rc::new(socket);
+        let token = self.intake.attach(job, socket.clone());
+        if let Err(error) = self.epoll.add(&*socket, EpollEvent::new(EpollFlags::EPOLLIN, token)) {
+            tracing::error!(?job, %error, "a worker's media socket cannot be polled");
+        }
+        socket
+    }
+
     fn detach(&mut self, job: JobId) {
         if let Some(socket) = self.intake.detach(job) {
-            let _ = self.epoll.delete(&socket);
+            let _ = self.epoll.delete(&*socket);
             self.core.detach_feed(job);
+            self.core.detach_sink(job);
         }
     }
+}
+
+/// Both readings of the clock at one moment: the closest pair of some. A capture time made from it is never too late.
+fn tie(clock: Clock) -> Moment {
+    let pairs = (0..8).map(|_| {
+        let (before, now) = (monotonic_ns(), clock.now());
+        (monotonic_ns() - before, Moment { now, monotonic_ns: before })
+    });
+    pairs.min_by_key(|(apart, _)| *apart).map(|(_, moment)| moment).expect("eight pairs were made")
 }
 
 /// Rounded up: waking before a deadline would only mean another turn.
@@ -240,11 +265,11 @@ mod tests {
     use super::*;
     use crate::engine::api::Subscribe;
     use crate::engine::simulation::{Camera, Client, MS, job, peer, track};
-    use crate::rtp::Kind;
-    use crate::wire::media::{Message, pair};
+    use crate::rtp::{Header, Kind};
+    use crate::wire::media::{MAX_MESSAGE, Message, pair};
     use nix::sys::socket::{MsgFlags, recv, send};
     use std::net::UdpSocket;
-    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::os::fd::AsRawFd;
     use str0m::media::{Direction, MediaKind};
     use tokio::sync::mpsc::{Receiver, channel};
 
@@ -331,5 +356,56 @@ mod tests {
         Port::bind(port).expect("the port is free again");
         let kinds: Vec<Event> = std::iter::from_fn(|| rig.events.blocking_recv()).collect();
         assert!(kinds.iter().any(|e| matches!(e, Event::Connected { .. })), "{kinds:?}");
+    }
+
+    #[test]
+    fn a_camera_reaches_a_recorder_over_its_socket_until_that_is_closed() {
+        let mut rig = rig();
+        let Some(Event::Answered { sdp, .. }) = rig.events.blocking_recv() else { panic!("no answer") };
+        rig.client.answered(&sdp);
+        let (daemon, recorder) = pair().unwrap();
+        let say = |rig: &Rig, command| rig.running.handle.send(command).unwrap();
+        say(&rig, Command::AttachSink { job: job(2), socket: daemon });
+        say(&rig, Command::AddSlot { job: job(2), slot: 5, track: track(1) });
+        let format = rig.camera.format;
+        let (mut formats, mut sequences) = (0, vec![]);
+        let mut read = || {
+            let mut buffer = vec![0; MAX_MESSAGE];
+            while let Ok(length @ 1..) = recv(recorder.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+                match Message::parse(&buffer[..length]) {
+                    Ok(Message::Format { slot: 5, format: its }) if its == format => formats += 1,
+                    Ok(Message::Packets { slot: 5, captured_ns, packets }) if formats > 0 => {
+                        // the camera says 10 ms
+                        let age = monotonic_ns().checked_sub(captured_ns).expect("no time in the future");
+                        assert!(age >= 10_000_000 && age < LIMIT.as_nanos() as u64);
+                        sequences.extend(packets.map(|bytes| Header::parse(bytes).unwrap().0.sequence));
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            (formats, sequences.len())
+        };
+        rig.until(|_| read().1 > 60);
+        let stats = rig.stats();
+        assert_eq!((stats.sinks, stats.feeds, stats.sink_dropped, stats.sink_unusable), (1, 1, 0, 0));
+
+        // what the recorder asks for reaches the camera's worker
+        send(recorder.as_raw_fd(), &[3, 5], MsgFlags::empty()).unwrap();
+        let worker = rig.worker.as_raw_fd();
+        rig.until(|_| {
+            let mut buffer = [0; 64];
+            let length = recv(worker, &mut buffer, MsgFlags::MSG_DONTWAIT).unwrap_or(0);
+            Message::parse(&buffer[..length]) == Ok(Message::KeyframeRequest { slot: 0 })
+        });
+
+        say(&rig, Command::RestartSink { job: job(2) });
+        rig.until(|_| read().0 == 2);
+        say(&rig, Command::RemoveSlot { job: job(2), slot: 5 });
+        say(&rig, Command::DetachSink { job: job(2) });
+        assert_eq!(rig.stats().sinks, 0);
+        read();
+        assert_eq!(recv(recorder.as_raw_fd(), &mut [0; 9], MsgFlags::MSG_DONTWAIT), Ok(0), "the engine's end is closed");
+        let before = rig.client.got.len();
+        rig.until(|rig| rig.client.got.len() > before + 10);
     }
 }

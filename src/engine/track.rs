@@ -35,6 +35,8 @@ pub struct Track {
     pub format: Option<Format>,
     pub epoch: u32,
     pub consumers: Vec<PeerId>,
+    /// Slots of workers that are given this track.
+    pub sinks: Vec<(JobId, u8)>,
     pub keyframes: KeyframeRequests,
     gop: Gop,
     fresh: Vec<Packet>,
@@ -51,6 +53,7 @@ impl Track {
             format: None,
             epoch: 0,
             consumers: Vec::new(),
+            sinks: Vec::new(),
             keyframes: KeyframeRequests::default(),
             gop: Gop::default(),
             fresh: Vec::new(),

@@ -1,5 +1,6 @@
 //! Packets on their way: from publishers and workers into tracks, from tracks to all their consumers; and key frame requests on
-//! the way back. All packets that one batch of input brought go to a viewer together: one timeout, one drain, one run.
+//! the way back. All packets that one batch of input brought go to a viewer together: one timeout, one drain, one run. Workers
+//! that are given tracks come last.
 
 use super::Core;
 use crate::engine::api::Event;
@@ -13,6 +14,12 @@ use std::time::Instant;
 impl Core {
     /// A message came on a worker's media socket.
     pub fn message(&mut self, job: JobId, message: &[u8], moment: Moment) {
+        if let Some(sink) = self.sinks.get_mut(&job) {
+            if let Some(track) = sink.hear(message) {
+                self.want_keyframe(track, moment.now);
+            }
+            return;
+        }
         let Some(mut feed) = self.feeds.remove(&job) else { return };
         feed.hear(message, moment, |heard| match heard {
             Heard::Begins { slot, track, format } => {
@@ -69,6 +76,7 @@ impl Core {
                 peer.tick(now).map(|()| true)
             });
         }
+        waits |= self.forward_to_sinks(id, &packets, now);
         if let Some(track) = self.tracks.get_mut(&id) {
             track.consumers = consumers;
             track.settle(packets);

@@ -3,10 +3,11 @@
 //!
 //! Everything that a peer does happens in a [`turn`](Core::turn): a panic in it ends that peer alone. What it reports is kept and
 //! handled by [`react`](Core::react) afterwards, so that no peer is ever served from within another one's turn.
-//! [`offers`] makes peers, [`fanout`] moves packets, [`timers`] wakes peers.
+//! [`offers`] makes peers, [`fanout`] moves packets, [`sinks`] gives them to workers, [`timers`] wakes peers.
 
 mod fanout;
 mod offers;
+mod sinks;
 mod timers;
 
 use self::timers::Timers;
@@ -17,6 +18,7 @@ use super::early::EarlyCandidates;
 use super::feed::Feed;
 use super::outbox::Outbox;
 use super::peer::{Happening, Peer};
+use super::sink::{Losses, Sink};
 use super::stun;
 use super::track::{Source, Track};
 use super::transport::Environment;
@@ -33,6 +35,7 @@ pub struct Core {
     peers: HashMap<PeerId, Peer>,
     tracks: HashMap<TrackId, Track>,
     feeds: HashMap<JobId, Feed>,
+    sinks: HashMap<JobId, Sink>,
     demux: Demux,
     early: EarlyCandidates,
     timers: Timers,
@@ -47,9 +50,10 @@ pub struct Core {
     received: u64,
     strays: u64,
     panics: u64,
-    /// Of peers and feeds that are gone.
+    /// Of peers, feeds and sinks that are gone.
     dropped: u64,
     ignored: u64,
+    lost: Losses,
 }
 
 impl Core {
@@ -60,6 +64,7 @@ impl Core {
             peers: HashMap::new(),
             tracks: HashMap::new(),
             feeds: HashMap::new(),
+            sinks: HashMap::new(),
             demux: Demux::default(),
             early: EarlyCandidates::default(),
             timers: Timers::default(),
@@ -73,6 +78,7 @@ impl Core {
             panics: 0,
             dropped: 0,
             ignored: 0,
+            lost: Losses::default(),
         }
     }
 
@@ -81,9 +87,10 @@ impl Core {
         self.tracks.entry(track).or_insert_with(|| Track::new(kind));
     }
 
-    /// A track ends; its consumers keep their transports.
+    /// A track ends; its consumers keep their transports, workers' slots end with it.
     pub fn remove_track(&mut self, track: TrackId) {
-        self.tracks.remove(&track);
+        let sinks = self.tracks.remove(&track).map(|track| track.sinks).unwrap_or_default();
+        sinks.into_iter().for_each(|(job, slot)| self.remove_slot(job, slot));
         for peer in self.peers.values_mut() {
             peer.outgoing.retain(|out| out.track != track);
         }
@@ -133,10 +140,14 @@ impl Core {
 
     /// The counters; `requests_refused` is the shell's.
     pub fn stats(&self) -> Stats {
+        let mut lost = self.lost;
+        self.sinks.values().for_each(|sink| lost += sink.losses());
+        let ignored = self.feeds.values().map(|feed| feed.ignored).chain(self.sinks.values().map(|sink| sink.ignored)).sum::<u64>();
         Stats {
             peers: self.peers.len(),
             tracks: self.tracks.len(),
             feeds: self.feeds.len(),
+            sinks: self.sinks.len(),
             received: self.received,
             sent: self.batch.sent.datagrams,
             send_calls: self.batch.sent.calls,
@@ -144,7 +155,9 @@ impl Core {
             strays: self.strays,
             panics: self.panics,
             dropped: self.dropped + self.peers.values().map(Peer::dropped).sum::<u64>(),
-            ignored: self.ignored + self.feeds.values().map(|feed| feed.ignored).sum::<u64>(),
+            sink_dropped: lost.dropped,
+            sink_unusable: lost.unusable,
+            ignored: self.ignored + ignored,
             requests_refused: 0,
             events_lost: self.outbox.lost,
         }
@@ -189,12 +202,13 @@ impl Core {
         self.timers.next()
     }
 
-    /// Time passes: wakes the peers that are due, releases what is paced.
+    /// Time passes: wakes the peers and sinks that are due, releases what is paced.
     pub fn timeout(&mut self, now: Instant) {
         while let Some(peer) = self.due_peer(now) {
             self.turn(peer, now, |p| p.tick(now).map(|()| true));
         }
         self.pace(now);
+        self.tend_sinks(now);
         self.react(now);
     }
 

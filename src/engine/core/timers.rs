@@ -1,4 +1,5 @@
-//! When peers are woken, and when paced joins go on. One heap entry per peer: a later wish waits until the entry comes up.
+//! When peers and sinks are woken, and when paced joins go on. One heap entry per peer: a later wish waits until the entry comes
+//! up. The sinks, a handful, are woken together.
 
 use super::Core;
 use crate::engine::peer::Peer;
@@ -19,6 +20,8 @@ pub struct Timers {
     /// Peers whose backlog is being released, and when that was done last.
     paced: BTreeSet<PeerId>,
     last_pace: Option<Instant>,
+    /// When a sink wants to be woken, at the earliest.
+    tend: Option<Instant>,
 }
 
 impl Timers {
@@ -26,7 +29,17 @@ impl Timers {
     pub fn next(&self) -> Option<Instant> {
         let peer = self.heap.peek().map(|Reverse((at, _))| *at);
         let pace = self.last_pace.map(|last| last + PACE);
-        peer.into_iter().chain(pace).min()
+        peer.into_iter().chain(pace).chain(self.tend).min()
+    }
+
+    /// Notes when a sink wants to be woken.
+    pub fn tend_at(&mut self, at: Option<Instant>) {
+        self.tend = self.tend.into_iter().chain(at).min();
+    }
+
+    /// Does a sink want to be woken now? Its wish is forgotten by that.
+    pub fn tend_due(&mut self, now: Instant) -> bool {
+        self.tend.take_if(|at| *at <= now).is_some()
     }
 
     /// Notes when a peer wants to be woken.

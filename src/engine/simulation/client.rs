@@ -159,11 +159,16 @@ impl Client {
 
     /// Writes a packet on the line `line`, with the first payload type that line may use.
     pub fn write(&mut self, line: usize, timestamp: u32, wallclock: Instant, payload: &[u8]) {
+        self.write_part(line, timestamp, wallclock, payload, true);
+    }
+
+    /// The same; `last` of its picture or not.
+    pub fn write_part(&mut self, line: usize, timestamp: u32, wallclock: Instant, payload: &[u8], last: bool) {
         let mid = self.mids[line];
         let pt: Pt = self.rtc.media(mid).unwrap().remote_pts()[0];
         let sequence = self.sequences.entry(line).or_insert(5);
         *sequence += 1;
-        let write = RtpWrite::new(pt, (*sequence).into(), timestamp, wallclock, payload).marker(true).nackable(true);
+        let write = RtpWrite::new(pt, (*sequence).into(), timestamp, wallclock, payload).marker(last).nackable(true);
         self.rtc.direct_api().stream_tx_by_mid(mid, None).unwrap().write_rtp(write);
     }
 

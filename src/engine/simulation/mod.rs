@@ -5,11 +5,14 @@
 mod camera;
 mod client;
 mod publishing;
+mod sinking;
 mod trouble;
 mod viewing;
+mod worker;
 
 pub use camera::Camera;
 pub use client::Client;
+pub use worker::{Got, Worker};
 
 use super::api::{Event, Publish, Refusal, Subscribe};
 use super::batch::{Run, Transmitter};
@@ -208,6 +211,18 @@ impl World {
         }
     }
 
+    /// A worker that is given tracks; `room` is the size of its socket in bytes.
+    pub fn worker(&mut self, number: u32, room: usize) -> Worker {
+        let worker = Worker::new(job(number), room);
+        self.core.attach_sink(worker.job, worker.outlet(), self.moment());
+        worker
+    }
+
+    /// Both readings of the clock that workers tell times in.
+    pub fn moment(&self) -> Moment {
+        Moment { now: self.now, monotonic_ns: (self.now - self.start).as_nanos() as u64 + 1_000_000_000 }
+    }
+
     /// Goes on for `span`.
     pub fn run(&mut self, span: Duration) {
         let end = self.now + span;
@@ -240,7 +255,7 @@ impl World {
                 client.receive(flying.from, &flying.bytes, now);
             }
         }
-        let moment = Moment { now, monotonic_ns: (now - self.start).as_nanos() as u64 + 1_000_000_000 };
+        let moment = self.moment();
         for camera in &mut self.cameras {
             let job = camera.job;
             camera.shoot(moment).iter().for_each(|message| self.core.message(job, message, moment));

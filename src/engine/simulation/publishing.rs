@@ -10,7 +10,8 @@ use str0m::media::{Direction, MediaKind};
 const KEY: &[u8] = &[0x10, 0x00, 0x9d, 0x01, 0x2a, 1, 2, 3];
 const DELTA: &[u8] = &[0x10, 0x01, 7, 7, 7, 7, 7, 7];
 
-fn publish(number: u32) -> impl FnOnce(String) -> Publish {
+/// Publishes sound on track 10 and VP8 on track 11.
+pub fn publish(number: u32) -> impl FnOnce(String) -> Publish {
     move |offer| Publish {
         peer: peer(number),
         offer,
@@ -22,7 +23,8 @@ fn publish(number: u32) -> impl FnOnce(String) -> Publish {
     }
 }
 
-fn tracks(world: &mut World) {
+/// Their tracks.
+pub fn tracks(world: &mut World) {
     world.core.add_track(track(10), Kind::Audio);
     world.core.add_track(track(11), Kind::Video);
 }
