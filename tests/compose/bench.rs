@@ -192,6 +192,12 @@ impl Bench {
         self.begin(slot, Codec::Opus, Player::from_now(audio_reel(number, false), monotonic_ns(), 77 + u32::from(number)));
     }
 
+    /// Sound of a telephone.
+    pub fn play_telephone(&mut self, slot: u8, number: u8) {
+        let reel = Arc::new(Reel::telephone(number.into()).unwrap());
+        self.begin(slot, Codec::Pcmu, Player::from_now(reel, monotonic_ns(), 9));
+    }
+
     /// Pictures where sound was announced.
     pub fn play_nonsense(&mut self, slot: u8, number: u8, look: Look) {
         self.begin(slot, Codec::Opus, Player::from_keyframe(video_reel(number, look), monotonic_ns(), 1));
