@@ -23,7 +23,7 @@ use viduct_testkit::flashes::source::{Look, Player, Reel, VideoCodec};
 
 pub const S: u64 = 1_000_000_000;
 pub const MS: u64 = 1_000_000;
-/// Time of arrival after capture, ns: between the first and both together.
+/// Time of arrival after capture, ns: between the first and both together, for most sources.
 const DELAY: u64 = 30 * MS;
 const JITTER: u64 = 60 * MS;
 /// Nothing a composer is asked for takes longer, ns.
@@ -81,6 +81,8 @@ pub struct Feed {
     last: u64,
     /// Added to what it says of its capture times, ns.
     pub shift: i64,
+    /// Between the shortest and the longest way of a packet, ns.
+    pub jitter: u64,
     /// One packet of so many is lost.
     pub lose_one_in: Option<u64>,
     /// Goes on with a keyframe only.
@@ -192,6 +194,12 @@ impl Bench {
         self.begin(slot, Codec::Opus, Player::from_now(audio_reel(number, false), monotonic_ns(), 77 + u32::from(number)));
     }
 
+    /// Sound of a telephone.
+    pub fn play_telephone(&mut self, slot: u8, number: u8) {
+        let reel = Arc::new(Reel::telephone(number.into()).unwrap());
+        self.begin(slot, Codec::Pcmu, Player::from_now(reel, monotonic_ns(), 9));
+    }
+
     /// Pictures where sound was announced.
     pub fn play_nonsense(&mut self, slot: u8, number: u8, look: Look) {
         self.begin(slot, Codec::Opus, Player::from_keyframe(video_reel(number, look), monotonic_ns(), 1));
@@ -201,7 +209,7 @@ impl Bench {
         let mut message = Vec::new();
         media::encode_format(&mut message, slot, &Format { codec, profile_level_id: None });
         self.send(&message);
-        let feed = Feed { player, muted: None, stalled: false, last: 0, shift: 0, lose_one_in: None, waits_for_key: false };
+        let feed = Feed { player, muted: None, stalled: false, last: 0, shift: 0, jitter: JITTER, lose_one_in: None, waits_for_key: false };
         self.feeds.insert(slot, feed);
     }
 
@@ -301,10 +309,10 @@ impl Bench {
 
     fn send_due(&mut self, slot: u8, now: u64) {
         loop {
-            let jitter = self.random() % JITTER;
+            let random = self.random();
             let Some(feed) = self.feeds.get_mut(&slot) else { return };
             // a packet never overtakes another
-            let due = feed.last.max(feed.player.captured() + DELAY + jitter);
+            let due = feed.last.max(feed.player.captured() + DELAY + random % feed.jitter);
             if due > now {
                 return;
             }

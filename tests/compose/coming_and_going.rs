@@ -120,6 +120,9 @@ fn a_source_changes_its_size_and_its_codec_without_a_flash() {
     bench.change_video(0, 0, tall);
     bench.play_until(6.0);
     bench.play_video(0, 0, other);
+    bench.play_until(7.5);
+    // and begins anew in the same format
+    bench.play_video(0, 0, other);
     bench.play_until(9.0);
     let film = bench.stop().film();
     check_cadence(&film);
@@ -199,6 +202,25 @@ fn a_wrong_clock_and_lost_packets_harm_only_their_source() {
     assert!(take.requests.len() >= 2 && take.requests.iter().all(|slot| *slot == 4), "{:?}", take.requests);
     assert!(take.warnings().iter().any(|text| text.contains("holes")), "{:?}", take.warnings());
     assert!(film.video_end - 9.0 < 3.0 * PICTURE);
+}
+
+#[test]
+fn jitter_above_the_latency_harms_only_its_source() {
+    let source = look(H264, 640, 360, 25);
+    prepare(&[(0, source), (1, source)]);
+    let mut bench = Bench::start();
+    bench.wait_ready();
+    bench.join(0, source);
+    bench.join(1, source);
+    for slot in [2, 3] {
+        bench.feed(slot).jitter = 900 * MS;
+    }
+    bench.play_until(8.0);
+    let film = bench.stop().film();
+    check_cadence(&film);
+    check_sound(&film, 0, 1.0, 7.9);
+    check_together(&film, cell(0, 2), 0, 1.5, 7.9, 6);
+    assert!(black(&film, cell(1, 2)).into_iter().all(|at| at < 2.0));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::bench::{Bench, MS, PICTURE, WIDTH, cell, look, prepare};
 use crate::sync::{TOGETHER, check_cadence};
 use viduct::mp4;
+use viduct::rtp::Kind;
 use viduct::wire::compose::{ComposedAudio, ComposedVideo};
 use viduct::wire::control::FailureKind;
 use viduct_testkit::flashes::beep_hz;
@@ -59,6 +60,8 @@ fn pictures_alone_and_sound_alone() {
         let mut bench = Bench::of(video, audio);
         bench.wait_ready();
         bench.join(0, source);
+        bench.announce(3, 1, Kind::Audio);
+        bench.play_telephone(3, 1);
         bench.play_until(3.0);
         let take = bench.stop();
         let film = Film::read(&take.path, video.is_some(), audio.is_some()).unwrap();
@@ -67,7 +70,7 @@ fn pictures_alone_and_sound_alone() {
         assert!((summary.duration.as_secs_f64() - 3.0).abs() < 0.1, "{summary:?}");
         match video {
             Some(_) => assert!(film.flashes(cell(0, 1)).len() >= 2 && film.times().len().abs_diff(90) < 4),
-            None => assert!(film.beeps(beep_hz(0)).len() >= 2),
+            None => assert!(film.beeps(beep_hz(0)).len() >= 2 && film.beeps(beep_hz(1)).len() >= 2),
         }
     }
 }

@@ -91,6 +91,11 @@ impl Branch {
         }
     }
 
+    /// Time of its first picture, ns since the recording began.
+    pub fn first_picture(&self) -> Option<u64> {
+        lock(&self.shape).first
+    }
+
     /// Gives a unit to the decoder; its time is `pts`, ns since the recording began.
     pub fn push(&self, pts: u64, unit: Unit) -> Result<(), Full> {
         if self.source.current_level_bytes() > WAITING {
@@ -151,6 +156,8 @@ struct Shape {
     picture: (u32, u32),
     /// Size the scaler was told.
     scaled: Option<(u32, u32)>,
+    /// Time of the first picture that went to the mixer, ns of running time.
+    first: Option<u64>,
 }
 
 impl Shape {
@@ -183,6 +190,7 @@ fn watch_pictures(bin: &Bin, screen: Screen, began: u64, shape: Arc<Mutex<Shape>
                 let place = screen.lock().unwrap_or_else(PoisonError::into_inner).place(pts, now);
                 let Some(place) = place else { return PadProbeReturn::Drop };
                 buffer.make_mut().set_pts(ClockTime::from_nseconds(place));
+                lock(&shape).first.get_or_insert(place);
             }
             _ => return PadProbeReturn::Ok,
         }
@@ -219,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_scaler_is_told_only_what_is_new() {
-        let mut shape = Shape { cell: Rect { x: 0, y: 0, width: 640, height: 720 }, picture: (1280, 720), scaled: None };
+        let mut shape = Shape { cell: Rect { x: 0, y: 0, width: 640, height: 720 }, picture: (1280, 720), ..Shape::default() };
         assert_eq!(shape.change(), Some((640, 360)));
         assert_eq!(shape.change(), None);
         shape.picture = (480, 720);

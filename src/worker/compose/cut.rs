@@ -37,6 +37,11 @@ impl Cut {
         self.end.store(at, Relaxed);
     }
 
+    /// First moment that the mixer has not given out yet.
+    pub fn reached(&self) -> u64 {
+        self.reached.load(Relaxed)
+    }
+
     /// Everything up to the end has come.
     pub fn is_complete(&self) -> bool {
         self.reached.load(Relaxed) >= self.end.load(Relaxed)
@@ -62,7 +67,7 @@ mod tests {
         assert_eq!((cut.take_backwards(), cut.take_backwards()), (2, 0));
         cut.end_at(280);
         assert!(!cut.is_complete());
-        assert!(cut.pass(240, 40) && cut.is_complete());
+        assert!(cut.pass(240, 40) && cut.is_complete() && cut.reached() == 280);
         assert!(!cut.pass(280, 40) && !cut.pass(320, 40));
     }
 }

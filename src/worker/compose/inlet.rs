@@ -75,6 +75,11 @@ impl Inlet {
         }
     }
 
+    /// The next epoch of the slot. What it hands out is numbered on: it may go to the same decoder.
+    pub fn next_epoch(&self, codec: Codec) -> Inlet {
+        Inlet { sequence: self.sequence, ..Inlet::new(codec) }
+    }
+
     pub fn codec(&self) -> Codec {
         self.codec
     }
@@ -238,9 +243,11 @@ mod tests {
         assert_eq!(run.shape(), [(1, 3)]);
         run.push(4, &packet(1, 20, false, DELTA)).push(5, &packet(2, 30, true, DELTA)).push(6, &packet(2, 30, true, DELTA));
         assert_eq!(run.shape(), [(1, 3), (4, 1), (5, 1)]);
+        run.inlet = run.inlet.next_epoch(Codec::H264);
+        run.push(7, &packet(9, 5, true, DELTA)).push(8, &packet(10, 6, true, KEY));
         let numbers: Vec<u16> =
             run.units.iter().flat_map(|unit| &unit.packets).map(|packet| Header::parse(packet).unwrap().0.sequence).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
     }
 
     #[test]

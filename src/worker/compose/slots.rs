@@ -58,6 +58,8 @@ struct Member {
     joined: u64,
     inlet: Option<Inlet>,
     branch: Option<(String, Branch)>,
+    /// Pictures of the epoch before, in another codec; they stay until the mixer has come to the first new one.
+    fading: Option<Branch>,
     /// Not before this moment is a branch made again.
     retry_at: u64,
     /// Access units that found no room.
@@ -88,7 +90,7 @@ impl Slots {
         let (joined, inlet, retry_at) = (self.joined, None, 0);
         self.joined += 1;
         self.sources.entry(source.clone()).or_default();
-        self.members.insert(number, Member { source, kind, joined, inlet, branch: None, retry_at, dropped: 0 });
+        self.members.insert(number, Member { source, kind, joined, inlet, branch: None, fading: None, retry_at, dropped: 0 });
         self.arrange();
         if let Some(format) = early_format.or(format) {
             self.set_format(number, format, stage);
@@ -102,7 +104,7 @@ impl Slots {
     pub fn remove(&mut self, number: u8, stage: &Stage) {
         self.early.take(number);
         let Some(member) = self.members.remove(&number) else { return };
-        if let Some((_, branch)) = member.branch {
+        for branch in member.branch.map(|(_, branch)| branch).into_iter().chain(member.fading) {
             branch.remove(stage);
         }
         if self.members.values().all(|other| other.source != member.source) {
@@ -142,6 +144,21 @@ impl Slots {
             }
         }
         self.early.tick(now);
+        self.end_faded(stage);
+    }
+
+    /// Removes what a new picture, or new sound, has replaced.
+    fn end_faded(&mut self, stage: &Stage) {
+        let reached = stage.video.as_ref().map_or(0, |mixer| mixer.cut.reached());
+        for member in self.members.values_mut().filter(|member| member.fading.is_some()) {
+            let replaced = match (member.kind, &member.branch) {
+                (Kind::Video, Some((_, branch))) => branch.first_picture().is_some_and(|first| first < reached),
+                (kind, _) => kind == Kind::Audio,
+            };
+            if let Some(branch) = member.fading.take_if(|_| replaced) {
+                branch.remove(stage);
+            }
+        }
     }
 
     /// The elements of this name failed; others take their place when there is media.
@@ -181,9 +198,12 @@ impl Slots {
             )));
             return;
         }
-        member.inlet = Some(Inlet::new(format.codec));
-        if let Some((_, branch)) = member.branch.take_if(|(_, branch)| branch.codec() != format.codec) {
-            branch.remove(stage);
+        let inlet = member.inlet.as_ref().map_or_else(|| Inlet::new(format.codec), |inlet| inlet.next_epoch(format.codec));
+        member.inlet = Some(inlet);
+        if let Some((_, branch)) = member.branch.take_if(|(_, branch)| branch.codec() != format.codec)
+            && let Some(older) = member.fading.replace(branch)
+        {
+            older.remove(stage);
         }
     }
 
@@ -214,7 +234,8 @@ impl Slots {
             (None, Kind::Video) => 0,
             (None, Kind::Audio) => return,
         };
-        let pushed = member.branch.as_ref().map_or(Ok(()), |(_, branch)| branch.push(pts, unit));
+        // without a branch it is lost as well
+        let pushed = member.branch.as_ref().map_or(Err(Full), |(_, branch)| branch.push(pts, unit));
         if let (Err(Full), Some(inlet)) = (pushed, &mut member.inlet) {
             member.dropped += 1;
             inlet.start_again();
@@ -235,7 +256,7 @@ impl Slots {
                 self.arrange();
             }
             // the recording has no such track
-            Ok(None) => member.retry_at = u64::MAX,
+            Ok(None) => member.inlet = None,
             Err(error) => {
                 member.retry_at = now + RETRY;
                 self.notes.push(Note::Warning(format!("no decoder for {}: {error}", codec.name())));
@@ -250,7 +271,7 @@ impl Slots {
             self.members.iter().filter(|(_, member)| member.kind == Kind::Video).map(|(number, member)| (*number, member)).collect();
         video.sort_by_key(|(number, member)| (self.order.iter().position(|its| its == number).unwrap_or(usize::MAX), member.joined));
         for ((_, member), cell) in video.iter().zip(best_fit(video.len(), canvas.width, canvas.height)) {
-            if let Some((_, branch)) = &member.branch {
+            for branch in member.fading.iter().chain(member.branch.iter().map(|(_, branch)| branch)) {
                 branch.set_cell(cell);
             }
         }

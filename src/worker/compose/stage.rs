@@ -8,11 +8,12 @@
 //! ```
 //!
 //! The pipeline runs on CLOCK_MONOTONIC from its first moment on, so a packet's time in the recording is its capture
-//! time less that moment: no element stamps, smooths or guesses. The mixers wait [`LATENCY`] for late media; only the file
+//! time less that moment: no element stamps, smooths or guesses. The mixers wait [`FRESH`] for late media; only the file
 //! waits, nobody watches. A mixer whose last input leaves starts again at zero; its permanent input never leaves.
 
 use super::codecs;
 use super::cut::Cut;
+use super::timing::FRESH;
 use super::writer::Inbox;
 use crate::mp4::Kind;
 use crate::wire::compose::{ComposeSpec, ComposedAudio, ComposedVideo};
@@ -23,11 +24,11 @@ use gstreamer::{Bin, ClockTime, Element, PadProbeData, PadProbeReturn, PadProbeT
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 use std::sync::Arc;
 
-/// How long the mixers wait for media, in ns. Less than the delay of arrival tears holes into the sound.
-const LATENCY: u64 = 500_000_000;
-
-/// What both mixers are made with. A source that stops sending holds up nobody.
-const LIVE: &str = "force-live=true ignore-inactive-pads=true latency=500000000";
+/// What both mixers are made with. They wait for media as long as it is fresh: less than the delay of its arrival tears holes into
+/// the sound. A source that stops sending holds up nobody.
+fn live() -> String {
+    format!("force-live=true ignore-inactive-pads=true latency={FRESH}")
+}
 
 /// One mixer and what is behind it.
 #[derive(Debug)]
@@ -50,7 +51,6 @@ pub struct Stage {
 impl Stage {
     /// Builds it into the pipeline, which counts from `began` (CLOCK_MONOTONIC, ns) on.
     pub fn build(pipeline: &Pipeline, spec: &ComposeSpec, began: u64, inbox: &Inbox) -> Result<Stage, Failure> {
-        debug_assert!(LIVE.ends_with(&format!("={LATENCY}")));
         let description = [spec.video.as_ref().map(video), spec.audio.as_ref().map(audio)].into_iter().flatten().collect::<String>();
         let bin = gstreamer::parse::bin_from_description(&description, false).map_err(|error| failure(error.message()))?;
         let video = spec.video.is_some().then(|| mixer(&bin, Kind::Video, inbox)).transpose()?;
@@ -98,9 +98,9 @@ impl Stage {
 
 fn video(video: &ComposedVideo) -> String {
     let (width, height, rate) = (video.width, video.height, video.frame_rate);
-    let encoder = codecs::video_encoder(video);
+    let (live, encoder) = (live(), codecs::video_encoder(video));
     format!(
-        "compositor name=video-mixer background=black {LIVE} ! video/x-raw,format=I420,width={width},height={height},framerate={rate}/1 \
+        "compositor name=video-mixer background=black {live} ! video/x-raw,format=I420,width={width},height={height},framerate={rate}/1 \
          ! queue name=video-gate max-size-buffers=25 max-size-bytes=0 max-size-time=0 ! {encoder} ! appsink name=video-out \
          videotestsrc is-live=true pattern=black ! video/x-raw,format=I420,width=16,height=16,framerate={rate}/1 ! video-mixer. "
     )
@@ -111,9 +111,9 @@ pub const RAW_AUDIO: &str = "audio/x-raw,format=F32LE,rate=48000,channels=2,layo
 
 /// A source whose clock drifts is put right in steps of 10 ms; the mixer's defaults make it 40.
 fn audio(audio: &ComposedAudio) -> String {
-    let encoder = codecs::audio_encoder(audio);
+    let (live, encoder) = (live(), codecs::audio_encoder(audio));
     format!(
-        "audiomixer name=audio-mixer {LIVE} alignment-threshold=10000000 discont-wait=100000000 ! {RAW_AUDIO} \
+        "audiomixer name=audio-mixer {live} alignment-threshold=10000000 discont-wait=100000000 ! {RAW_AUDIO} \
          ! queue name=audio-gate max-size-buffers=0 max-size-bytes=0 max-size-time=2000000000 ! {encoder} ! appsink name=audio-out \
          audiotestsrc is-live=true wave=silence samplesperbuffer=480 ! {RAW_AUDIO} ! audio-mixer. "
     )

@@ -55,7 +55,8 @@ pub struct Screen {
     seen: u64,
 }
 
-/// Pictures older than this are decoded only to warm up the decoder; the mixers do not wait longer.
+/// How long media is of use after its capture, ns: the mixers wait so long for what is late. Older pictures are decoded only to
+/// warm up the decoder.
 pub const FRESH: u64 = 500_000_000;
 
 impl Screen {

@@ -73,6 +73,21 @@ impl Reel {
         Reel::of(units.into_iter().skip(100).collect(), 100, FRAME)
     }
 
+    /// The beeps of source number `number` as G.711 µ-law, without the quiet tone: the telephone does not reach that high.
+    pub fn telephone(number: usize) -> Result<Reel, Box<dyn Error>> {
+        const RATE: usize = 8000;
+        const FRAME: usize = 160;
+        let sample = |at: usize| {
+            let t = at as f64 / RATE as f64;
+            let beep = if t.fract() < 0.1 { 0.3 * wave(beep_hz(number), t) } else { 0.0 };
+            (beep * 32_767.0) as i16
+        };
+        let chunks = (0..100).map(|chunk| (0..FRAME).flat_map(|at| sample(chunk * FRAME + at).to_le_bytes()).collect());
+        let caps = format!("audio/x-raw,format=S16LE,rate={RATE},channels=1,layout=interleaved");
+        let payloader = "rtppcmupay min-ptime=20000000 max-ptime=20000000";
+        Reel::of(encode(&format!("caps={caps} ! mulawenc ! {payloader}"), chunks, 20_000_000)?, 100, FRAME)
+    }
+
     fn of(units: Vec<Vec<Vec<u8>>>, count: usize, ticks: usize) -> Result<Reel, Box<dyn Error>> {
         match units.len() >= count {
             true => Ok(Reel { units: units.into_iter().take(count).collect(), ticks: ticks.try_into()? }),
