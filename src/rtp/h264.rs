@@ -121,6 +121,16 @@ mod tests {
     }
 
     #[test]
+    fn every_fragment_of_an_idr_slice_is_part_of_it_and_an_sps_is_not() {
+        for payload in [vec![0x65, 0x88], vec![0x7c, 0x85, 1], vec![0x7c, 0x05, 1], stap(&[&SPS_UNIT, &[0x65, 1]])] {
+            assert!(of_idr(&payload), "{payload:02x?}");
+        }
+        for payload in [SPS_UNIT.to_vec(), vec![0x7c, 0x81, 1], vec![0x41], vec![0x7c], vec![]] {
+            assert!(!of_idr(&payload), "{payload:02x?}");
+        }
+    }
+
+    #[test]
     fn only_unreferenced_slices_are_discardable() {
         assert!(discardable(&[0x01, 0x9a]));
         assert!(!discardable(&[0x41, 0x9a]));
