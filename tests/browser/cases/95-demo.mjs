@@ -31,6 +31,26 @@ class Visitor {
     await until(`${name} shows frames`, async () => / [1-9]\d* fps/.test(await figures.textContent()));
     return figures.textContent();
   }
+
+  /** Records for some seconds, everybody sees it, and plays the file back to its end; gives its length and size. */
+  async records(seconds) {
+    await this.page.getByRole('button', { name: 'Record' }).click();
+    await this.page.getByText('Live, recording').waitFor({ timeout: 10_000 });
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    await this.page.getByRole('button', { name: 'Stop recording' }).click();
+    const video = this.page.locator('#player-video');
+    await video.waitFor({ timeout: 15_000 });
+    const length = await video.evaluate(async (element) => {
+      if (element.readyState < 1) await new Promise((resolve) => element.addEventListener('loadedmetadata', resolve, { once: true }));
+      element.muted = true;
+      element.currentTime = Math.max(0, element.duration - 1);
+      await element.play();
+      await new Promise((resolve) => element.addEventListener('ended', resolve, { once: true }));
+      return element.duration;
+    });
+    assert.ok(Math.abs(length - seconds) < 2.5, `a recording of ${length} s instead of about ${seconds}`);
+    return this.page.locator('#player-figures').textContent();
+  }
 }
 
 /** A browser that trusts nobody: the page explains, the person accepts the certificate, the page goes on by itself. */
@@ -71,6 +91,9 @@ export default {
     context.measured('own webcam', await one.sees('You'));
     context.measured('guest', await other.sees('Guest 1'));
     await context.picture(other.page, 'demo');
+    context.measured('recording', await one.records(3));
+    await context.picture(one.page, 'recording');
+    await one.page.getByRole('button', { name: 'Close' }).click();
     await one.page.getByRole('button', { name: 'Mute' }).click();
     await other.tile('Guest 1').locator('.silent').waitFor({ timeout: 5_000 });
     await one.page.getByRole('button', { name: 'Stop sharing' }).click();

@@ -1,4 +1,5 @@
 // Wires the page: asks the demo where the box is, sees to its certificate, joins, and connects buttons with the room.
+import { Recorder, play } from './recorder.js';
 import { Room } from './room.js';
 import * as tiles from './tiles.js';
 
@@ -8,10 +9,20 @@ const CERTIFICATE_POLL_MS = 1500;
 const NOTICE_MS = 8000;
 
 let room;
+/** Is the connection to the box up? */
+let live = false;
+const recorder = new Recorder();
 
 function status(state, text) {
   $('status').dataset.state = state;
   $('status').textContent = text;
+}
+
+function showLive(up) {
+  live = up;
+  if (!up) status('wait', 'Reconnecting');
+  else if (recorder.running) status('record', 'Live, recording');
+  else status('live', 'Live');
 }
 
 /** Shows words instead of the grid; without arguments, the grid again. */
@@ -67,6 +78,7 @@ function controls() {
   for (const id of ['microphone', 'picture']) $(id).hidden = !sharing;
   toggle('microphone', !room?.microphone, 'Unmute', 'Mute');
   toggle('picture', !room?.picture, 'Show picture', 'Pause picture');
+  toggle('record', recorder.running, 'Stop recording', 'Record');
 }
 
 function label(id, text, icon) {
@@ -80,11 +92,12 @@ function toggle(id, pressed, whenPressed, otherwise) {
 }
 
 function listen() {
-  room.addEventListener('state', ({ detail }) => status(detail.state, detail.text));
+  room.addEventListener('live', ({ detail }) => showLive(detail.live));
   room.addEventListener('stream', ({ detail }) => tiles.add(detail));
   room.addEventListener('gone', ({ detail }) => { tiles.remove(detail.id); controls(); });
   room.addEventListener('changed', ({ detail }) => tiles.refresh(detail.id));
   room.addEventListener('unshared', ({ detail }) => notice(`Your webcam is no longer published (${detail.reason}).`));
+  room.addEventListener('recording', ({ detail }) => (detail.id ? recorder.began(detail.id) : recorder.ended()));
   room.addEventListener('ended', ({ detail }) => ended(detail.reason));
 }
 
@@ -95,6 +108,8 @@ const ENDINGS = {
 };
 
 function ended(reason) {
+  live = false;
+  recorder.ended();
   tiles.clear();
   $('bar').hidden = true;
   status(reason === 'disconnect' ? 'wait' : 'bad', 'Not connected');
@@ -138,11 +153,16 @@ function onClick(id, work) {
 onClick('share', () => (room.sharing ? room.unshare() : room.share()));
 onClick('microphone', () => (room.microphone = !room.microphone));
 onClick('picture', () => (room.picture = !room.picture));
+onClick('record', async () => (recorder.running ? play(await recorder.stop()) : recorder.start()));
 onClick('leave', () => room.leave());
 $('sound').addEventListener('click', () => {
   const on = $('sound').getAttribute('aria-pressed') !== 'true';
   toggle('sound', on, 'Sound off', 'Sound on');
   tiles.setSilent(!on);
+});
+recorder.addEventListener('changed', () => {
+  controls();
+  if (live) showLive(true);
 });
 window.addEventListener('pagehide', () => room?.leave());
 

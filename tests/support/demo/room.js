@@ -10,7 +10,8 @@ const WEBCAM_ERRORS = {
   OPENVIDU_PERMISSION_DENIED: 'This connection may watch, but not publish.',
 };
 
-/** Events: `stream` {manager, name, own}, `gone` {id}, `changed` {id}, `state` {state, text}, `ended` {reason}. */
+/** Events: `stream` {manager, name, own}, `gone` {id}, `changed` {id}, `live` {live}, false
+ * while the connection is lost, `recording` {id}, undefined when it stopped, `ended` {reason}. */
 export class Room extends EventTarget {
   #openvidu = new window.OpenVidu();
   #session;
@@ -23,11 +24,13 @@ export class Room extends EventTarget {
     this.#session.on('streamCreated', ({ stream }) => this.#watch(stream));
     this.#session.on('streamDestroyed', ({ stream }) => this.#tell('gone', { id: stream.streamId }));
     this.#session.on('streamPropertyChanged', ({ stream }) => this.#tell('changed', { id: stream.streamId }));
-    this.#session.on('reconnecting', () => this.#tell('state', { state: 'wait', text: 'Reconnecting' }));
-    this.#session.on('reconnected', () => this.#tell('state', { state: 'live', text: 'Live' }));
+    this.#session.on('recordingStarted', ({ id }) => this.#tell('recording', { id }));
+    this.#session.on('recordingStopped', () => this.#tell('recording', { id: undefined }));
+    this.#session.on('reconnecting', () => this.#tell('live', { live: false }));
+    this.#session.on('reconnected', () => this.#tell('live', { live: true }));
     this.#session.on('sessionDisconnected', ({ reason }) => this.#tell('ended', { reason }));
     await this.#session.connect(token);
-    this.#tell('state', { state: 'live', text: 'Live' });
+    this.#tell('live', { live: true });
   }
 
   leave() {

@@ -141,6 +141,10 @@ async fn serve(options: &Options, listener: TcpListener, started: &mut Started) 
     daemon_command.env("DOMAIN_OR_PUBLIC_IP", &options.host);
     // Kept from run to run, so that its certificate has to be accepted only once.
     daemon_command.env("VIDUCT_STATE_PATH", variable("VIDUCT_STATE_PATH", &target.join("demo-state").to_string_lossy()));
+    // The page plays recordings straight from the box; a visitor of the demo has no credentials.
+    daemon_command.env("OPENVIDU_RECORDING", "true").env("OPENVIDU_RECORDING_PUBLIC_ACCESS", "true");
+    let recordings = target.join("demo-recordings");
+    daemon_command.env("OPENVIDU_RECORDING_PATH", variable("OPENVIDU_RECORDING_PATH", &recordings.to_string_lossy()));
     let daemon = started.daemon.insert(Child::start("the daemon", daemon_command, &log)?);
 
     let port = https_port.parse().map_err(|_| format!("HTTPS_PORT: {https_port} is no port"))?;

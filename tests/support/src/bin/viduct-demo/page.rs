@@ -1,4 +1,4 @@
-//! The page's own small server: the files of the page, the published client library, where the daemon is, and tokens.
+//! The page's own small server: the files of the page, the published client library, where the daemon is, tokens, and recordings.
 
 use crate::rest::Rest;
 use crate::{Result, SESSION};
@@ -16,10 +16,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::net::TcpListener;
 
 /// Address, file in the page's folder, type. Nothing else is served.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("/", "index.html", "text/html; charset=utf-8"),
     ("/demo.css", "demo.css", "text/css; charset=utf-8"),
     ("/app.js", "app.js", "text/javascript; charset=utf-8"),
+    ("/recorder.js", "recorder.js", "text/javascript; charset=utf-8"),
     ("/room.js", "room.js", "text/javascript; charset=utf-8"),
     ("/tiles.js", "tiles.js", "text/javascript; charset=utf-8"),
     ("/icons.svg", "icons.svg", "image/svg+xml"),
@@ -66,6 +67,8 @@ impl Page {
         match (request.method(), path) {
             (&Method::GET, "/about") => json_answer(&self.about),
             (&Method::POST, "/token") => self.token().await,
+            (&Method::POST, "/recording") => relayed(self.rest.post("recordings/start", &json!({ "session": SESSION })).await),
+            (method, _) if path.starts_with("/recording/") => self.recording(method, &path["/recording/".len()..]).await,
             (&Method::GET, _) => match FILES.iter().find(|(address, ..)| *address == path) {
                 Some((_, file, kind)) => self.file(file, kind).await,
                 None => text_answer(StatusCode::NOT_FOUND, "not found"),
@@ -85,10 +88,28 @@ impl Page {
     async fn token(&self) -> Response<Full<Bytes>> {
         let number = self.guests.fetch_add(1, Ordering::Relaxed) + 1;
         let wanted = json!({ "role": "PUBLISHER", "data": format!("Guest {number}") });
-        match self.rest.post(&format!("sessions/{SESSION}/connection"), &wanted).await {
-            Ok(connection) => json_answer(&json!({ "token": connection["token"] })),
-            Err(problem) => text_answer(StatusCode::BAD_GATEWAY, &problem.to_string()),
+        let connection = self.rest.post(&format!("sessions/{SESSION}/connection"), &wanted).await;
+        relayed(connection.map(|connection| json!({ "token": connection["token"] })))
+    }
+
+    /// GET tells how a recording is, POST stops it.
+    async fn recording(&self, method: &Method, id: &str) -> Response<Full<Bytes>> {
+        if !id.chars().all(|c| c.is_ascii_alphanumeric() || "_-~".contains(c)) {
+            return text_answer(StatusCode::NOT_FOUND, "not found");
         }
+        match *method {
+            Method::GET => relayed(self.rest.get(&format!("recordings/{id}")).await),
+            Method::POST => relayed(self.rest.post(&format!("recordings/stop/{id}"), &json!({})).await),
+            _ => text_answer(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+        }
+    }
+}
+
+/// What the daemon answered, or why it did not.
+fn relayed(answer: Result<Value>) -> Response<Full<Bytes>> {
+    match answer {
+        Ok(body) => json_answer(&body),
+        Err(problem) => text_answer(StatusCode::BAD_GATEWAY, &problem.to_string()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use serde_json::Value;
-use viduct_testkit::rest::Client;
+use viduct_testkit::rest::{Client, Response};
 
 /// A client with the demo's secret. It takes the certificate that the daemon, which the demo itself started, has signed.
 pub struct Rest(Client);
@@ -14,15 +14,28 @@ impl Rest {
 
     /// The status alone of a GET.
     pub async fn status(&self, path: &str) -> Result<u16> {
-        Ok(self.0.try_get(&format!("/openvidu/api/{path}")).await?.status)
+        Ok(self.0.try_get(&address(path)).await?.status)
     }
 
-    /// The body of the answer; any status but 200 is an error that names it.
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let answer = self.0.try_post(&format!("/openvidu/api/{path}"), body).await.map_err(|cause| format!("POST {path}: {cause}"))?;
-        match answer.status {
-            200 => Ok(serde_json::from_slice(&answer.body)?),
-            status => Err(format!("POST {path}: {status} {}", answer.text()).into()),
-        }
+    /// The body of the answer to a GET; any status but 200 is an error that names it.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        body("GET", path, self.0.try_get(&address(path)).await)
+    }
+
+    /// The body of the answer to a POST; any status but 200 is an error that names it.
+    pub async fn post(&self, path: &str, wanted: &Value) -> Result<Value> {
+        body("POST", path, self.0.try_post(&address(path), wanted).await)
+    }
+}
+
+fn address(path: &str) -> String {
+    format!("/openvidu/api/{path}")
+}
+
+fn body(method: &str, path: &str, answer: std::io::Result<Response>) -> Result<Value> {
+    let answer = answer.map_err(|cause| format!("{method} {path}: {cause}"))?;
+    match answer.status {
+        200 => Ok(serde_json::from_slice(&answer.body)?),
+        status => Err(format!("{method} {path}: {status} {}", answer.text()).into()),
     }
 }
