@@ -156,7 +156,8 @@ impl Writer {
         // encoders count from where they like; the segment tells
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<ClockTime>());
         let running = buffer.pts().and_then(|pts| segment.and_then(|segment| segment.to_running_time(pts)));
-        let time = running.ok_or_else(|| pipeline("an encoder gave a sample without time"))?.nseconds() + *start;
+        let odd = || pipeline(&format!("{kind}: no time in a sample at {:?} of {segment:?}", buffer.pts()));
+        let time = running.ok_or_else(odd)?.nseconds() + *start;
         let (dts, duration, rate) = match kind {
             Kind::Video => video_time(self.plan.grid, time),
             Kind::Audio if std::mem::take(&mut self.priming) => return Ok(()),
