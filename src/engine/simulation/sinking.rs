@@ -231,8 +231,15 @@ fn a_frame_of_many_messages_is_finished_before_another_begins() {
     assert!(stats.sink_dropped > 50 * 200, "the line");
     assert_eq!(stats.sink_dropped + stats.sink_unusable, 200 + 95 * 200, "and all after it, but the frame that is begun");
     assert!(world.asked.is_empty());
-    worker.read();
+    let mut begun = worker.read();
+    assert!((1..200).contains(&units(&begun).concat().len()));
     feed(&mut world, 100, 0x61);
+    world.run(MS);
+    assert!(world.asked.is_empty(), "the rest of that frame takes the room");
+    begun.extend(worker.read());
+    let timestamps: Vec<u32> = units(&begun).concat().iter().map(|(h, _)| h.timestamp).collect();
+    assert_eq!(timestamps, [4; 200], "and makes it whole");
+    feed(&mut world, 101, 0x61);
     world.run(MS);
     assert_eq!(world.asked.len(), 1);
 }
