@@ -1,6 +1,8 @@
 //! A daemon with clients in it: what most claims begin with.
 
 use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use viduct_testkit::daemon::{Daemon, Options};
 use viduct_testkit::peer::{Peer, Wish};
@@ -10,9 +12,42 @@ use viduct_testkit::signaling::{Client, Refusal};
 /// How long media may take to come; far above what is expected, since test machines are busy.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
+/// What a start of a recording may take (twice what is promised to whoever has a machine of his own).
+const START_ANSWER: Duration = Duration::from_secs(4);
+
 /// How the daemon under test is started.
 pub fn options() -> Options {
     Options::new(env!("CARGO_BIN_EXE_viduct"))
+}
+
+/// A daemon that records to `folder`.
+pub fn recording_to(folder: &Path) -> Options {
+    options().env("OPENVIDU_RECORDING", "true").env("OPENVIDU_RECORDING_PATH", folder.display())
+}
+
+/// What ffprobe says of a film: its streams' codecs, their packets, its duration in s. Fails the test if it complains.
+pub fn probe(film: &Path) -> Probe {
+    let mut ffprobe = Command::new("ffprobe");
+    ffprobe.args(["-v", "warning", "-of", "json", "-count_packets", "-show_streams", "-show_format"]).arg(film);
+    let output = ffprobe.output().expect("ffprobe is installed");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json: Value = serde_json::from_slice(&output.stdout).expect("ffprobe writes JSON");
+    let streams = json["streams"].as_array().expect("there are streams");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Probe {
+        codecs: streams.iter().map(|stream| text(&stream["codec_name"])).collect(),
+        packets: streams.iter().map(|stream| text(&stream["nb_read_packets"]).parse().unwrap_or_default()).collect(),
+        duration: text(&json["format"]["duration"]).parse().expect("a film has a duration"),
+    }
+}
+
+/// See [`probe`].
+#[derive(Debug)]
+pub struct Probe {
+    pub codecs: Vec<String>,
+    pub packets: Vec<u64>,
+    /// s
+    pub duration: f64,
 }
 
 /// A daemon and its REST client.
@@ -71,6 +106,37 @@ impl House {
         Member { client, id: joined["id"].as_str().expect("an id").to_owned(), joined }
     }
 
+    /// Starts a recording; gives it as the answer says. The answer must come within 2 s.
+    pub async fn record(&self, session: &str, more: Value) -> Value {
+        let mut body = json!({ "session": session });
+        body.as_object_mut().expect("it is an object").extend(more.as_object().cloned().unwrap_or_default());
+        let begin = std::time::Instant::now();
+        let recording = self.rest.post("/openvidu/api/recordings/start", body).await.expect(200).json();
+        assert_eq!(recording["status"], "started");
+        assert!(begin.elapsed() < START_ANSWER, "the start was answered after {:?}", begin.elapsed());
+        recording
+    }
+
+    /// Stops a recording; gives it as the answer says.
+    pub async fn stop_recording(&self, id: &str) -> Value {
+        self.rest.post(&format!("/openvidu/api/recordings/stop/{id}"), json!(null)).await.expect(200).json()
+    }
+
+    /// Waits until a recording has ended; gives it.
+    pub async fn ended_recording(&self, id: &str, span: Duration) -> Value {
+        let waiting = async {
+            let mut tries = tokio::time::interval(Duration::from_millis(50));
+            loop {
+                tries.tick().await;
+                let recording = self.rest.get(&format!("/openvidu/api/recordings/{id}")).await.expect(200).json();
+                if recording["status"] == "ready" || recording["status"] == "failed" {
+                    return recording;
+                }
+            }
+        };
+        tokio::time::timeout(span, waiting).await.unwrap_or_else(|_| panic!("recording {id} does not end within {span:?}"))
+    }
+
     /// GET of a session.
     pub async fn look(&self, session: &str) -> Value {
         self.rest.get(&format!("/openvidu/api/sessions/{session}")).await.expect(200).json()
@@ -126,7 +192,8 @@ pub async fn gone(pid: i32, span: Duration) {
     until(&format!("the end of process {pid}"), span, || !std::path::Path::new(&format!("/proc/{pid}")).exists()).await;
 }
 
-async fn until(what: &str, span: Duration, done: impl Fn() -> bool) {
+/// Waits until something is so, looking fifty times a second.
+pub async fn until(what: &str, span: Duration, done: impl Fn() -> bool) {
     let mut tries = tokio::time::interval(Duration::from_millis(20));
     let waiting = async {
         while !done() {

@@ -12,6 +12,8 @@ mod a_client_that_does_not_read_hurts_nobody;
 mod a_hundred_recordings_leave_nothing_behind;
 mod a_lost_socket_may_come_back;
 mod a_published_stream_reaches_every_viewer;
+mod a_recording_plays;
+mod a_recording_survives_kills;
 mod a_viewer_that_stops_reading_hurts_nobody;
 mod an_absent_camera_is_a_log_line;
 mod camera_to_whep;

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, RANGE};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 const KNOWN_HEADERS: &[&str] = &[
     "accept-patch",
     "accept-post",
+    "accept-ranges",
     "access-control-allow-credentials",
     "access-control-allow-headers",
     "access-control-allow-methods",
@@ -31,9 +32,11 @@ const KNOWN_HEADERS: &[&str] = &[
     "cache-control",
     "connection",
     "content-length",
+    "content-range",
     "content-type",
     "date",
     "etag",
+    "last-modified",
     "link",
     "location",
     "retry-after",
@@ -94,12 +97,19 @@ impl Client {
 
     /// GET that may fail because nobody listens yet.
     pub async fn try_get(&self, path: &str) -> Result<Response, Error> {
-        self.exchange(Method::GET, path, None).await
+        self.exchange(Method::GET, path, None, None).await
+    }
+
+    /// GET of a range, as in `bytes=0-99`.
+    pub async fn get_range(&self, path: &str, range: &str) -> Response {
+        let response = self.exchange(Method::GET, path, Some(range), None).await.unwrap_or_else(|e| panic!("GET {path}: {e}"));
+        response.check(path);
+        response
     }
 
     /// POST of a JSON body that may fail because nobody listens, or may be answered with anything.
     pub async fn try_post(&self, path: &str, body: &Value) -> Result<Response, Error> {
-        self.exchange(Method::POST, path, Some(("application/json", body.to_string()))).await
+        self.exchange(Method::POST, path, None, Some(("application/json", body.to_string()))).await
     }
 
     /// POST of a JSON body.
@@ -120,15 +130,18 @@ impl Client {
     /// Any method; panics when there is no answer, or one that the API does not give.
     pub async fn call(&self, method: Method, path: &str, body: Option<(&str, String)>) -> Response {
         let what = format!("{method} {path}");
-        let response = self.exchange(method, path, body).await.unwrap_or_else(|e| panic!("{what}: {e}"));
+        let response = self.exchange(method, path, None, body).await.unwrap_or_else(|e| panic!("{what}: {e}"));
         response.check(path);
         response
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Option<(&str, String)>) -> Result<Response, Error> {
+    async fn exchange(&self, method: Method, path: &str, range: Option<&str>, body: Option<(&str, String)>) -> Result<Response, Error> {
         let mut request = Request::builder().method(method).uri(path).header(HOST, format!("127.0.0.1:{}", self.port));
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some(range) = range {
+            request = request.header(RANGE, range);
         }
         if let Some((kind, _)) = &body {
             request = request.header(CONTENT_TYPE, *kind);
