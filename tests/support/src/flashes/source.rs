@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_player_goes_on_for_ever() {
-        let unit = |length| vec![vec![0x80; 12 + length]];
+        let unit = |length: usize| vec![vec![0x80; 12 + length]];
         let reel = Arc::new(Reel { units: vec![unit(1), unit(2), unit(3), unit(4)], ticks: 45_000 });
         let mut player = Player::from_keyframe(reel.clone(), 5_100_000_000, 65_535);
         let units: Vec<Unit> = (0..9).map(|_| player.unit()).collect();
