@@ -1,11 +1,9 @@
 //! Claims about the real daemon, one a file: it runs as a process of its own, clients and cameras are real, too.
 //!
-//! What most claims begin with is in [`house`], what recordings need in [`studio`]. Nothing here sleeps for a fixed time to let
-//! something happen: tests wait for what they want to see, up to a deadline, and say what was missing. (A recording of four
-//! seconds takes four seconds.)
+//! What most claims begin with is in [`house`]. Nothing here sleeps for a fixed time to let something happen: tests wait for
+//! what they want to see, up to a deadline, and say what was missing.
 
 mod house;
-mod studio;
 
 mod a_camera_comes_back;
 mod a_client_that_does_not_read_hurts_nobody;
@@ -21,7 +19,6 @@ mod flash_and_beep_stay_together;
 mod joins_and_notices;
 mod lost_packets_are_repaired;
 mod offers_of_the_2_18_client;
-mod recordings_outlive_kills;
 mod rest_refuses_what_is_wrong;
 mod sessions_begin_and_end;
 mod start_contract;
