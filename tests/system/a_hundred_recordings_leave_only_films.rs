@@ -45,8 +45,9 @@ async fn a_hundred() {
     }
     house.workers(0, PATIENCE).await;
     let before = belongings(house.daemon.pid());
-    let all = scenes.iter().map(|(session, ..)| async {
+    let all = scenes.iter().map(|(session, alice, _)| async {
         for number in 1..CYCLES {
+            alice.client.must("ping", json!({})).await;
             cycle(&house, folder.path(), session, number).await;
         }
     });
