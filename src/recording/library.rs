@@ -103,7 +103,8 @@ impl Library {
         let (path, text) = (folder.join(metadata_name(&recording.id)), self.text(&recording));
         let mut saved = disk::replace(&path, text.as_bytes());
         let is_full = saved.as_ref().is_err_and(|error| error.kind == disk::Kind::Full);
-        if (is_full || recording.status.is_final()) && fs::remove_file(folder.join(RESERVE_NAME)).is_ok() && is_full {
+        let given_up = (is_full || recording.status.is_final()) && fs::remove_file(folder.join(RESERVE_NAME)).is_ok();
+        if is_full && given_up {
             saved = disk::replace(&path, text.as_bytes());
         }
         saved?;

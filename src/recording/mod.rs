@@ -30,8 +30,6 @@ mod recorder;
 mod recordings;
 mod recovery;
 mod slots;
-#[cfg(test)]
-mod tests;
 
 pub use error::Error;
 pub use library::Library;

@@ -6,6 +6,7 @@
 use super::Door;
 use super::client::{Client, Told, Turn};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use futures_util::FutureExt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,7 +73,7 @@ async fn converse(socket: &mut WebSocket, client: &mut Client, door: &Door, stop
                 Some(at) if at == deadline => End::Ours(close_code::NORMAL, "The participant has left"),
                 _ => End::Ours(close_code::NORMAL, "Close for not receive ping from client"),
             }),
-            () = stopped(stop) => Err(End::Ours(close_code::AWAY, "Server stops")),
+            () = stopped(stop) => last_words(socket, client).await.and(Err(End::Ours(close_code::AWAY, "Server stops"))),
         };
         if let Err(end) = done {
             return end;
@@ -84,6 +85,14 @@ async fn converse(socket: &mut WebSocket, client: &mut Client, door: &Door, stop
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // an error means that the door is gone, which is the same
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Says what waits to be said: why the session ended. Sessions are closed before the server stops.
+async fn last_words(socket: &mut WebSocket, client: &mut Client) -> Result<(), End> {
+    while let Some(Told::Message(text)) = client.told().now_or_never() {
+        say(socket, text).await?;
+    }
+    Ok(())
 }
 
 async fn heard(socket: &mut WebSocket, client: &mut Client, watchdog: &mut Watchdog, door: &Door, text: &str) -> Result<(), End> {

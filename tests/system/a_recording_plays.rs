@@ -5,7 +5,7 @@ use crate::house::{House, PATIENCE, probe, recording_to};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::Instant;
+use viduct::clock::Clock;
 use viduct_testkit::camera::{Options, TestCamera};
 use viduct_testkit::material::Media;
 use viduct_testkit::peer::{Peer, Wish};
@@ -32,9 +32,9 @@ async fn of_a_camera_and_a_browser() {
     let publisher = Peer::new(&wish);
     alice.publish(&publisher, &wish).await;
 
-    let begin = Instant::now();
+    let begin = Clock::System.now();
     let started = house.record(&session, json!({"name": "visit", "resolution": "640x360", "frameRate": 15})).await;
-    let since = Instant::now();
+    let since = Clock::System.now();
     assert_eq!((&started["id"], &started["url"]), (&json!("gate"), &json!(null)));
     let told = alice.client.notice("recordingStarted", |p| p["id"] == "gate").await;
     assert_eq!(told["name"], "visit");

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use viduct::clock::Clock;
 use viduct_testkit::daemon::{Daemon, Options};
 use viduct_testkit::peer::{Peer, Wish};
 use viduct_testkit::rest;
@@ -110,7 +111,7 @@ impl House {
     pub async fn record(&self, session: &str, more: Value) -> Value {
         let mut body = json!({ "session": session });
         body.as_object_mut().expect("it is an object").extend(more.as_object().cloned().unwrap_or_default());
-        let begin = std::time::Instant::now();
+        let begin = Clock::System.now();
         let recording = self.rest.post("/openvidu/api/recordings/start", body).await.expect(200).json();
         assert_eq!(recording["status"], "started");
         assert!(begin.elapsed() < START_ANSWER, "the start was answered after {:?}", begin.elapsed());

@@ -7,7 +7,8 @@ mod house;
 
 mod a_camera_comes_back;
 mod a_client_that_does_not_read_hurts_nobody;
-mod a_hundred_recordings_leave_nothing_behind;
+mod a_full_disk_ends_a_recording;
+mod a_hundred_recordings_leave_only_films;
 mod a_lost_socket_may_come_back;
 mod a_published_stream_reaches_every_viewer;
 mod a_recording_plays;
