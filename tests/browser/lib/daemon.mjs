@@ -28,6 +28,9 @@ export class Daemon {
         HTTPS_PORT: String(daemon.port),
         VIDUCT_MEDIA_PORT: '0',
         VIDUCT_STATE_PATH: daemon.state,
+        OPENVIDU_RECORDING: 'true',
+        OPENVIDU_RECORDING_PATH: join(daemon.state, 'recordings'),
+        OPENVIDU_RECORDING_PUBLIC_ACCESS: 'true',
         VIDUCT_LOOPBACK_CANDIDATES: 'true',
         VIDUCT_CAMERA_ALLOW_LOOPBACK: 'true',
       },
@@ -112,6 +115,17 @@ class Session {
   async camera(rtspUri, properties = {}) {
     const connection = await this.daemon.expect('POST', `sessions/${this.id}/connection`, { type: 'IPCAM', rtspUri, ...properties });
     return connection.publishers[0].streamId;
+  }
+
+  /** Records for some seconds; gives the finished recording. */
+  async record(seconds, properties = {}) {
+    const { id } = await this.daemon.expect('POST', 'recordings/start', { session: this.id, ...properties });
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    await this.daemon.expect('POST', `recordings/stop/${id}`);
+    return until('the recording is ready', async () => {
+      const recording = await this.daemon.expect('GET', `recordings/${id}`);
+      return recording.status === 'ready' && recording;
+    });
   }
 
   /** The session as REST shows it, or undefined when it is gone. */
