@@ -22,9 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Does R1 to R3 for every recording that needs them, one after the other.
-pub async fn recover(library: Arc<Library>, clock: Clock) {
-    for recording in library.list().into_iter().filter(|recording| !recording.status.is_final()) {
+/// Does R1 to R3 for every recording that needs them at the time of the call, one after the other.
+pub fn recover(library: Arc<Library>, clock: Clock) -> impl Future<Output = ()> + Send + 'static {
+    // now, and not when the task first runs: what is started after this call has its own task
+    let unfinished = library.list().into_iter().filter(|recording| !recording.status.is_final()).collect();
+    finish_all(library, unfinished, clock)
+}
+
+async fn finish_all(library: Arc<Library>, unfinished: Vec<Arc<Recording>>, clock: Clock) {
+    for recording in unfinished {
         let found = films(&library, &recording, clock).await;
         let ended = ended(&recording, &found, false);
         tracing::info!(recording = %ended.id, status = ended.status.as_str(), "an unfinished recording was found and finished");

@@ -8,6 +8,8 @@ use crate::recording::{Picture, Plan, Resolution};
 use crate::session::properties::{RecordingOutput, RecordingProperties};
 use axum::http::StatusCode;
 
+/// Longest name, in bytes: it becomes that of a file.
+const NAME: usize = 200;
 /// Least `shmSize`, in bytes.
 const SHM: i64 = 134_217_728;
 /// What the errors of these steps say their path is.
@@ -65,6 +67,9 @@ fn wish(fields: &Fields, default: &RecordingProperties) -> Result<Wish, Failure>
     let name = name.filter(|name| !name.is_empty()).unwrap_or(&default.name).to_owned();
     if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) {
         return Err(Failure::bad("Parameter 'name' is wrong. Must be an alphanumeric string [a-zA-Z0-9_-]+"));
+    }
+    if name.len() > NAME {
+        return Err(Failure::bad(format!("Parameter 'name' is wrong. Must not be longer than {NAME} characters")));
     }
     // step 11
     let (audio, video) = (audio.unwrap_or(default.has_audio), video.unwrap_or(default.has_video));

@@ -148,6 +148,7 @@ fn object(value: Value) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::StopReason;
     use crate::session::Role;
     use crate::session::notice::EndReason;
 
@@ -241,6 +242,14 @@ mod tests {
             (
                 Notice::Signal { from: Some("con_A".into()), kind: Some("signal:chat".into()), data: Some("hi".into()) },
                 r#"{"method":"sendMessage","params":{"data":"hi","type":"signal:chat","from":"con_A"},"jsonrpc":"2.0"}"#,
+            ),
+            (
+                Notice::RecordingStarted { recording: "ses_A~1".into(), name: "lobby".into() },
+                r#"{"method":"recordingStarted","params":{"id":"ses_A~1","name":"lobby"},"jsonrpc":"2.0"}"#,
+            ),
+            (
+                Notice::RecordingStopped { recording: "ses_A".into(), name: "ses_A".into(), reason: StopReason::AutomaticStop },
+                r#"{"method":"recordingStopped","params":{"id":"ses_A","name":"ses_A","reason":"automaticStop"},"jsonrpc":"2.0"}"#,
             ),
             (Notice::Signal { from: None, kind: None, data: None }, r#"{"method":"sendMessage","params":{},"jsonrpc":"2.0"}"#),
             (

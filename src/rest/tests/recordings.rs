@@ -144,6 +144,7 @@ async fn starts_are_refused_in_the_documented_order() {
         (json!({"shmSize": {}}), 400, "'shmSize'"),
         (json!({"name": "a b", "hasAudio": "x"}), 400, "'hasAudio'"),
         (json!({"name": "a b", "hasAudio": false, "hasVideo": false}), 400, "Parameter 'name' is wrong"),
+        (json!({"name": "x".repeat(201)}), 400, "longer"),
         (json!({"hasAudio": false, "hasVideo": false, "outputMode": "NO"}), 422, "hasAudio"),
         (json!({"outputMode": "NO", "recordingLayout": "NO"}), 400, "Type error in parameter 'outputMode'"),
         (json!({"recordingLayout": "NO", "resolution": "1x1"}), 400, "'recordingLayout'"),
