@@ -52,7 +52,7 @@ struct Running {
 
 impl Recordings {
     /// None yet, over the two floors below; needs a tokio runtime. Recordings that the last run did not finish are finished from
-    /// now on ([`recovery`]).
+    /// now on.
     pub fn new(library: Library, engine: engine::Handle, jobs: jobs::Handle, clock: Clock) -> Recordings {
         let library = Arc::new(library);
         let shared = Arc::new(Shared { library: library.clone(), engine, jobs, clock, running: Mutex::default() });
