@@ -191,8 +191,8 @@ impl Client {
     async fn connect(&mut self, id: WireId, rpc: Option<String>) -> String {
         let Some(rpc) = rpc else { return rpc::result(&id, value("OK"), Some(self.rpc())) };
         if let Place::Inside(inside) = &self.place {
-            // on this very socket nothing has to be rebound
-            return match inside.rpc == rpc {
+            // on this very socket nothing has to be rebound; who is leaving is gone already
+            return match inside.rpc == rpc && !inside.leaving {
                 true => rpc::result(&id, value("reconnection successful"), Some(&rpc)),
                 false => rpc::error(&id, &errors::reconnection_refused()),
             };

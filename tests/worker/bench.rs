@@ -46,9 +46,14 @@ impl Bench {
         Bench { handle, events, supervisor, feed: Arc::new(feed) }
     }
 
-    /// The next event of the supervisor.
+    /// What became of the job; that a process listens is only the way there.
     pub async fn event(&mut self) -> Event {
-        timeout(LONG, self.events.recv()).await.expect("no event in time").expect("the supervisor is there")
+        loop {
+            match timeout(LONG, self.events.recv()).await.expect("no event in time").expect("the supervisor is there") {
+                Event::Started { .. } => {}
+                event => return event,
+            }
+        }
     }
 
     /// Nothing has happened to the job.
