@@ -44,14 +44,15 @@ export default {
       assert.ok(Math.abs(length - duration) < 0.05, `the browser says ${length} s, REST ${duration} s`);
 
       const seen = new Map();
-      for (const place of [...PLACES, ...[...PLACES].reverse()]) {
+      // there and back; the last place is not sought twice in a row, for then no new picture is shown
+      for (const place of [...PLACES, ...PLACES.slice(0, -1).reverse()]) {
         const { mediaTime, picture } = await video.evaluate(look, place);
         assert.ok(Math.abs(mediaTime - place) <= 1 / FPS + 0.001, `the picture of ${mediaTime} s at ${place} s`);
         assert.deepEqual(picture, seen.get(place) ?? picture, `the same picture each time at ${place} s`);
         seen.set(place, picture);
       }
       assert.ok(new Set([...seen.values()].map(String)).size > PLACES.length / 2, 'the pictures differ from place to place');
-      context.measured('length', `${length.toFixed(2)} s, ${PLACES.length * 2} seeks`);
+      context.measured('length', `${length.toFixed(2)} s, ${PLACES.length * 2 - 1} seeks`);
     } finally {
       await page.context().close();
     }
