@@ -7,7 +7,7 @@ use crate::config::{Config, Problem, Secret};
 use crate::recording::{Library, Recordings};
 use crate::session::notice::EndReason;
 use crate::session::{self, Audience, Registry};
-use crate::{engine, jobs, rest, signaling, whip};
+use crate::{engine, jobs, rest, signaling, web, whip};
 use axum::Router;
 use std::future::Future;
 use std::io;
@@ -71,6 +71,7 @@ struct Floors {
     clock: Clock,
     engine: engine::Running,
     supervisor: JoinHandle<()>,
+    counters: jobs::Counters,
     /// `None`: this box does not record.
     recordings: Option<Recordings>,
     registry: Registry,
@@ -92,7 +93,7 @@ impl Floors {
             engine::start(settings, clock, engine_events).map_err(|error| http::refused("VIDUCT_MEDIA_PORT", config.media_port, &error))?;
         let (jobs, jobs_commands) = jobs::Handle::channel();
         let program = std::env::current_exe().map_err(|error| Refused::System { what: "the supervisor of workers", error })?;
-        let supervisor = jobs::start(clock, jobs::Settings::new(program), jobs_commands, jobs_events);
+        let supervisor = jobs::start(clock, jobs::Settings::new(program, jobs.counters()), jobs_commands, jobs_events);
 
         let recordings = match &config.recording {
             Some(recording) => {
@@ -101,12 +102,13 @@ impl Floors {
             }
             None => None,
         };
+        let counters = jobs.counters();
         let registry = Registry::new(session_settings(config), engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
-        Ok(Floors { clock, engine, supervisor, recordings, registry, tasks })
+        Ok(Floors { clock, engine, supervisor, counters, recordings, registry, tasks })
     }
 }
 
@@ -135,8 +137,11 @@ fn doors(floors: &Floors, config: Arc<Config>, secret: Secret, ice: Vec<String>)
     let sockets = Arc::new(signaling::Door::new(registry.clone(), clock, secret.reveal().to_owned(), ice));
     let viewers = Arc::new(whip::Door::new(registry.clone(), secret.clone()));
     let (engine, recordings) = (floors.engine.handle.clone(), floors.recordings.clone());
+    let watched =
+        web::Watched { registry: registry.clone(), recordings: recordings.clone(), engine: engine.clone(), jobs: floors.counters.clone() };
     let api = Arc::new(rest::Api { registry: registry.clone(), recordings, config, secret, clock, engine });
-    let routes = rest::routes(api.clone()).merge(whip::routes(viewers)).merge(signaling::router(sockets.clone()));
+    let routes = rest::routes(api.clone()).merge(web::routes(watched));
+    let routes = routes.merge(whip::routes(viewers)).merge(signaling::router(sockets.clone()));
     (rest::frame(routes, api), sockets)
 }
 

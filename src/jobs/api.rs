@@ -1,5 +1,6 @@
 //! The seam between the sessions and the supervisor: commands, events, and the handle that carries them.
 
+use super::counters::Counters;
 use crate::ids::{JobId, SessionKey};
 use crate::wire::compose::Written;
 use crate::wire::control::{Failure, Spec, ToWorker};
@@ -32,8 +33,9 @@ pub enum Event {
     Finished { job: JobId },
     /// Media flows (again).
     Ready { job: JobId },
-    /// The process ended; the next one starts after `retry_in`.
-    Down { job: JobId, failure: Failure, retry_in: Duration },
+    /// The process ended, or none could be started; the next try is made after `retry_in`. `None`: it is given up, the job
+    /// waits to be stopped.
+    Down { job: JobId, failure: Failure, retry_in: Option<Duration> },
 }
 
 impl Event {
@@ -63,6 +65,7 @@ pub struct Overloaded;
 #[derive(Clone, Debug)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
+    counters: Counters,
 }
 
 /// Commands that may wait for the supervisor.
@@ -72,7 +75,12 @@ impl Handle {
     /// A handle and the receiving end that the supervisor (or a test in its place) serves.
     pub fn channel() -> (Handle, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        (Handle { commands }, receiver)
+        (Handle { commands, counters: Counters::default() }, receiver)
+    }
+
+    /// What became of all processes so far: give it to [`Settings`](super::Settings), and read it anywhere.
+    pub fn counters(&self) -> Counters {
+        self.counters.clone()
     }
 
     /// Hands a command over.

@@ -9,16 +9,21 @@
 //! | `job` | one job: run a process, report its end, pause, run the next |
 //! | `process` | one worker process: its sockets, its group, its end |
 //! | `output` | what a worker prints, into the log |
+//! | `reach` | where a camera is, and whether it is there, before a process is started for it |
+//! | `counters` | what became of all processes so far |
 //! | `backoff`, `health` | how long to pause; what is worth a log line. Pure |
 
 pub mod api;
 mod backoff;
+pub mod counters;
 mod health;
 mod job;
 mod output;
 mod process;
+mod reach;
 mod supervisor;
 
 pub use api::{Command, Event, Handle};
 pub use backoff::Pauses;
+pub use counters::Counters;
 pub use supervisor::{Settings, start};

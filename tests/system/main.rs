@@ -6,19 +6,24 @@
 mod house;
 
 mod a_camera_comes_back;
+mod a_camera_returns_within_2_s;
 mod a_client_that_does_not_read_hurts_nobody;
 mod a_full_disk_ends_a_recording;
+mod a_hundred_cameras_leave_nothing_behind;
 mod a_hundred_recordings_leave_only_films;
 mod a_lost_socket_may_come_back;
 mod a_published_stream_reaches_every_viewer;
 mod a_recording_plays;
 mod a_recording_survives_kills;
 mod a_viewer_that_stops_reading_hurts_nobody;
+mod a_worker_that_fails_is_replaced;
 mod an_absent_camera_is_a_log_line;
+mod bad_cameras_hurt_nobody;
 mod camera_to_whep;
 mod flash_and_beep_stay_together;
 mod joins_and_notices;
 mod lost_packets_are_repaired;
+mod metrics_are_told;
 mod offers_of_the_2_18_client;
 mod rest_refuses_what_is_wrong;
 mod sessions_begin_and_end;

@@ -1,7 +1,7 @@
 //! One camera job with everything around it: the supervisor, the media socket's end of the daemon.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::socket::{MsgFlags, recv, send};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use viduct::ids::{JobId, SessionKey};
 use viduct::jobs::{self, Command, Event, Handle, Settings};
 use viduct::rtp::Format;
 use viduct::wire::camera::CameraSpec;
-use viduct::wire::control::Spec;
-use viduct::wire::media::{self, MAX_MESSAGE, Message};
+use viduct::wire::control::{Spec, VIDEO_SLOT};
+use viduct::wire::media::{self, MAX_MESSAGE, Message, encode_keyframe_request};
 
 /// Longer than anything here may take, on a loaded machine too.
 const LONG: Duration = Duration::from_secs(30);
@@ -40,7 +40,8 @@ impl Bench {
         let (feed, media) = media::pair().unwrap();
         let (handle, commands) = Handle::channel();
         let (sender, events) = mpsc::channel(256);
-        let supervisor = jobs::start(Clock::System, Settings::new(env!("CARGO_BIN_EXE_viduct").into()), commands, sender);
+        let settings = Settings::new(env!("CARGO_BIN_EXE_viduct").into(), handle.counters());
+        let supervisor = jobs::start(Clock::System, settings, commands, sender);
         let job = JobId::new(SessionKey(1), 1);
         handle.send(Command::Start { job, name: "con_test".into(), spec, media }).unwrap();
         Bench { handle, events, supervisor, feed: Arc::new(feed) }
@@ -54,6 +55,13 @@ impl Bench {
                 event => return event,
             }
         }
+    }
+
+    /// Asks for a keyframe of the video, as the engine does.
+    pub fn ask_for_keyframe(&self) {
+        let mut message = Vec::new();
+        encode_keyframe_request(&mut message, VIDEO_SLOT);
+        send(self.feed.as_raw_fd(), &message, MsgFlags::empty()).unwrap();
     }
 
     /// Nothing has happened to the job.
