@@ -68,11 +68,12 @@ impl Backoff {
                 self.failures = 0;
                 return Some(self.pauses.probe);
             }
-            FailureKind::NoPackets | FailureKind::Ended | FailureKind::UnknownHost => self.pauses.longest,
+            FailureKind::UnknownHost => self.pauses.longest,
             FailureKind::Unauthorized | FailureKind::Unsupported => self.pauses.longest_hopeless,
-            // a camera that starts knows its paths late, and a process that once worked will work again
-            FailureKind::NotFound | FailureKind::Pipeline | FailureKind::Crashed | FailureKind::Disk if self.known => self.pauses.longest,
-            FailureKind::NotFound | FailureKind::Pipeline | FailureKind::Crashed | FailureKind::Disk => self.pauses.longest_hopeless,
+            // a camera that starts is silent first and knows its paths late, and a process that once worked will work again; one
+            // that never did may be no camera at all, and floods us
+            _ if self.known => self.pauses.longest,
+            _ => self.pauses.longest_hopeless,
         };
         let doubled = 1u32.checked_shl(self.failures).and_then(|times| self.pauses.first.checked_mul(times));
         self.failures = self.failures.saturating_add(1);
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_somebody_has_to_mend_is_left_alone_for_longer_and_longer() {
-        for kind in [Unauthorized, NotFound, Crashed] {
+        for kind in [Unauthorized, NotFound, NoPackets, Crashed] {
             let mut backoff = fresh();
             assert_eq!(pauses(&mut backoff, kind, 8), [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
             assert_eq!(pauses(&mut backoff, kind, 100).last(), Some(&10_000));

@@ -33,10 +33,10 @@ async fn when_it_was_killed() {
     after(Signal::SIGKILL, "signal: 9").await;
 }
 
-/// What a plug-in does that writes where it must not.
+/// What a plug-in does that finds itself in a state it does not believe in.
 #[tokio::test(flavor = "multi_thread")]
 async fn when_it_crashed() {
-    after(Signal::SIGSEGV, "signal: 11").await;
+    after(Signal::SIGABRT, "signal: 6").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! One camera job with everything around it: the supervisor, the media socket's end of the daemon.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, recv};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use viduct::ids::{JobId, SessionKey};
 use viduct::jobs::{self, Command, Event, Handle, Settings};
 use viduct::rtp::Format;
 use viduct::wire::camera::CameraSpec;
-use viduct::wire::control::{Spec, VIDEO_SLOT};
-use viduct::wire::media::{self, MAX_MESSAGE, Message, encode_keyframe_request};
+use viduct::wire::control::Spec;
+use viduct::wire::media::{self, MAX_MESSAGE, Message};
 
 /// Longer than anything here may take, on a loaded machine too.
 const LONG: Duration = Duration::from_secs(30);
@@ -57,13 +57,6 @@ impl Bench {
         }
     }
 
-    /// Asks for a keyframe of the video, as the engine does.
-    pub fn ask_for_keyframe(&self) {
-        let mut message = Vec::new();
-        encode_keyframe_request(&mut message, VIDEO_SLOT);
-        send(self.feed.as_raw_fd(), &message, MsgFlags::empty()).unwrap();
-    }
-
     /// Nothing has happened to the job.
     pub fn no_event(&mut self) {
         if let Ok(event) = self.events.try_recv() {
@@ -98,20 +91,32 @@ fn receive(feed: &OwnedFd) -> Seen {
 
 /// Types of the NAL units in the packets of a unit (RFC 6184), each fragmented one once.
 pub fn h264_units(packets: &[Vec<u8>]) -> Vec<u8> {
-    let mut types = Vec::new();
+    let whole_or_begun = |unit: &[u8]| match unit[0] & 0x1f {
+        28 => (unit[1] & 0x80 != 0).then_some(unit[1] & 0x1f),
+        kind => Some(kind),
+    };
+    parts(packets).into_iter().filter_map(whole_or_begun).collect()
+}
+
+/// The first sequence parameter set in the packets of a unit.
+pub fn sps(packets: &[Vec<u8>]) -> Option<Vec<u8>> {
+    parts(packets).into_iter().find(|unit| unit[0] & 0x1f == 7).map(<[u8]>::to_vec)
+}
+
+/// NAL units and fragments of them; what was aggregated is taken apart.
+fn parts(packets: &[Vec<u8>]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
     for payload in packets.iter().map(|packet| &packet[12..]) {
-        match payload[0] & 0x1f {
-            24 => {
-                let mut rest = &payload[1..];
-                while let Some((length, after)) = rest.split_first_chunk() {
-                    types.push(after[0] & 0x1f);
-                    rest = &after[usize::from(u16::from_be_bytes(*length))..];
-                }
-            }
-            28 if payload[1] & 0x80 != 0 => types.push(payload[1] & 0x1f),
-            28 => {}
-            single => types.push(single),
+        if payload[0] & 0x1f != 24 {
+            found.push(payload);
+            continue;
+        }
+        let mut rest = &payload[1..];
+        while let Some((length, after)) = rest.split_first_chunk() {
+            let (unit, next) = after.split_at(usize::from(u16::from_be_bytes(*length)));
+            found.push(unit);
+            rest = next;
         }
     }
-    types
+    found
 }

@@ -1,6 +1,6 @@
 //! A camera that does not behave: speaks just enough RTSP to get where it does its harm.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -46,7 +46,12 @@ pub const H265: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=main\r\nc=IN IP4 0.
 impl Crooked {
     /// Starts one on a free port of 127.0.0.1.
     pub async fn start(manner: Manner) -> Crooked {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        Crooked::start_on(Ipv4Addr::LOCALHOST.into(), manner).await
+    }
+
+    /// The same on another address of this machine.
+    pub async fn start_on(ip: IpAddr, manner: Manner) -> Crooked {
+        let listener = TcpListener::bind((ip, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let asked = Arc::new(AtomicUsize::new(0));
         let count = asked.clone();

@@ -14,8 +14,6 @@ pub struct Options {
     /// Digest instead of basic authentication.
     pub digest: bool,
     pub transports: Transports,
-    /// Hears requests for a keyframe, and says so in its SDP (RTP/AVPF).
-    pub hears_pli: bool,
     /// After so many seconds the picture has another size, once.
     pub resize: Option<Resize>,
     pub video: Option<Video>,
@@ -89,16 +87,16 @@ impl Video {
 impl Default for Options {
     /// The usual camera: small H.264 and AAC, any port, `/cam`, open to all.
     fn default() -> Options {
-        let (digest, transports, hears_pli, resize) = Default::default();
+        let (digest, transports, resize) = Default::default();
         let (path, video, audio) = ("/cam".into(), Some(Video::default()), Some(Audio::Aac));
-        Options { port: 0, path, auth: None, digest, transports, hears_pli, resize, video, audio }
+        Options { port: 0, path, auth: None, digest, transports, resize, video, audio }
     }
 }
 
 /// How the program is called.
 pub const USAGE: &str = "viduct-test-camera [--port N] [--path /P] [--auth basic|digest USER:PASSWORD] [--video h264|jpeg|none]
   [--size WxH] [--fps N] [--gop FRAMES] [--kbps N] [--audio aac|pcmu|pcma|none] [--no-video] [--no-audio]
-  [--transport both|udp|tcp] [--pli] [--resize SECONDS:WxH]";
+  [--transport both|udp|tcp] [--resize SECONDS:WxH]";
 
 /// The arguments make no sense; the text says which.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -162,7 +160,6 @@ impl Options {
                         _ => return Err(bad(&name)),
                     }
                 }
-                "--pli" => options.hears_pli = true,
                 "--resize" => {
                     let value = value()?;
                     let parts = value.split_once(':').and_then(|(after, size)| Some((after, size.split_once('x')?)));
@@ -197,9 +194,6 @@ impl Options {
             Transports::Both => {}
             Transports::Udp => args.extend(["--transport".into(), "udp".into()]),
             Transports::Tcp => args.extend(["--transport".into(), "tcp".into()]),
-        }
-        if self.hears_pli {
-            args.push("--pli".into());
         }
         if let Some(Resize { after_s, width, height }) = self.resize {
             args.extend(["--resize".into(), format!("{after_s}:{width}x{height}")]);
@@ -253,7 +247,7 @@ mod tests {
             Options { port: 8554, path: "/a/b".into(), auth: Some(("u".into(), "p:w".into())), ..Options::default() },
             Options { video: None, audio: Some(Audio::Pcma), ..Options::default() },
             Options { auth: Some(("u".into(), "p".into())), digest: true, transports: Transports::Udp, ..Options::default() },
-            Options { hears_pli: true, resize: Some(Resize { after_s: 3, width: 320, height: 180 }), ..Options::default() },
+            Options { resize: Some(Resize { after_s: 3, width: 320, height: 180 }), ..Options::default() },
             Options { video: Some(Video::bench(10)), audio: None, ..Options::default() },
             Options { video: Some(Video { codec: VideoCodec::Jpeg, ..Video::default() }), audio: Some(Audio::Pcmu), ..Options::default() },
         ];

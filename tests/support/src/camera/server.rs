@@ -4,14 +4,13 @@ use super::material::{self, Track};
 use super::options::{Audio, Options, Resize, Transports, Video, VideoCodec};
 use gstreamer::glib::{MainLoop, WeakRef};
 use gstreamer::prelude::*;
-use gstreamer::{Bin, Buffer, BufferFlags, Caps, ClockTime, Format, Pad, PadProbeData, PadProbeReturn, PadProbeType, Structure};
+use gstreamer::{Bin, Buffer, BufferFlags, Caps, ClockTime, Format, Structure};
 use gstreamer_app::AppSrc;
-use gstreamer_rtsp_server::gst_rtsp::{RTSPAuthMethod, RTSPLowerTrans, RTSPProfile};
+use gstreamer_rtsp_server::gst_rtsp::{RTSPAuthMethod, RTSPLowerTrans};
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_rtsp_server::{RTSPAuth, RTSPMediaFactory, RTSPServer, RTSPToken};
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -34,9 +33,6 @@ pub fn serve(options: &Options, listening: impl FnOnce(&str)) -> Result<(), Box<
         Transports::Udp => RTSPLowerTrans::UDP,
         Transports::Tcp => RTSPLowerTrans::TCP,
     });
-    if options.hears_pli {
-        factory.set_profiles(RTSPProfile::AVPF);
-    }
     // one media for all clients, as a camera has one encoder
     factory.set_shared(true);
     let material = Arc::new(Material { tracks, resized });
@@ -100,8 +96,6 @@ struct Lane {
     track: usize,
     /// Unit to send next, counted over all loops.
     next: usize,
-    /// A viewer asks for a keyframe.
-    asked: Arc<AtomicBool>,
     resized: bool,
 }
 
@@ -137,25 +131,9 @@ fn feed(bin: &Bin, material: Arc<Material>) {
         let Some(source) = bin.by_name(name).and_downcast::<AppSrc>() else { return };
         source.set_caps(track.caps.parse::<Caps>().ok().as_ref());
         source.set_format(Format::Time);
-        let asked = Arc::new(AtomicBool::new(false));
-        if let Some(pad) = source.static_pad("src") {
-            hear_requests(&pad, asked.clone());
-        }
-        lanes.push(Lane { source: source.downgrade(), track: number, next: 0, asked, resized: false });
+        lanes.push(Lane { source: source.downgrade(), track: number, next: 0, resized: false });
     }
     thread::spawn(move || while turn(&mut lanes, &material).is_some() {});
-}
-
-/// Notes when the payloader asks for a keyframe.
-fn hear_requests(pad: &Pad, asked: Arc<AtomicBool>) {
-    pad.add_probe(PadProbeType::EVENT_UPSTREAM, move |_, info| {
-        if let Some(PadProbeData::Event(event)) = &info.data
-            && event.structure().is_some_and(|structure| structure.name() == "GstForceKeyUnit")
-        {
-            asked.store(true, Relaxed);
-        }
-        PadProbeReturn::Ok
-    });
 }
 
 /// Sends the unit that is due next when its time has come. `None` when the media is gone.
@@ -176,12 +154,7 @@ fn turn(lanes: &mut [Lane], material: &Material) -> Option<()> {
     }
     lane.resize(material, &source);
     let track = lane.track(material);
-    let mut unit = &track.units[lane.next % track.units.len()];
-    if lane.asked.swap(false, Relaxed) {
-        // what is encoded already cannot be a keyframe; the last one is, and the pictures after it do not fit it any more than
-        // they would fit a new one of this camera's
-        unit = track.units[..=lane.next % track.units.len()].iter().rfind(|unit| unit.keyframe)?;
-    }
+    let unit = &track.units[lane.next % track.units.len()];
     let mut buffer = Buffer::from_slice(unit.data.clone());
     let fresh = buffer.get_mut()?;
     fresh.set_pts(due);
