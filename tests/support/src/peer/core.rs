@@ -323,8 +323,8 @@ fn config(video: &[Media]) -> RtcConfig {
         .set_rtcp_report_interval_audio(Duration::from_secs(1))
         .clear_codecs()
         .enable_opus(true, false)
-        .enable_pcmu(true)
-        .enable_pcma(true);
+        .enable_pcmu(true, false)
+        .enable_pcma(true, false);
     config.set_initial_stun_rto(Duration::from_millis(100));
     video.iter().fold(config, |config, media| match media {
         Media::Vp8 => config.enable_vp8(true),
