@@ -232,6 +232,7 @@ impl Client {
         let Place::Inside(inside) = &self.place else { return Turn::Say(rpc::error(&id, &errors::not_joined(&self.own))) };
         let asked = match call {
             Call::Publish(_) => Asked::Publish,
+            Call::Reconnect { .. } => Asked::Reconnect,
             Call::Unsubscribe { .. } => Asked::Unsubscribe,
             Call::Leave => Asked::Leave,
             _ => Asked::Other,
