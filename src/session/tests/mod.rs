@@ -16,7 +16,7 @@ mod whep;
 use super::command::{Call, Command, Join, PublishCall, RequestId, SocketId};
 use super::error::Denied;
 use super::notice::{EndReason, Joined, Notice, Reply};
-use super::outbox::{Outbox, Outgoing};
+use super::outbox::{Inbox, Outbox, Outgoing};
 use super::properties::{
     CameraProperties, ForcedCodec, MediaMode, RecordingMode, RecordingProperties, SessionProperties, WebrtcProperties,
 };
@@ -340,7 +340,7 @@ struct Client {
     session: SessionHandle,
     joined: Joined,
     socket: SocketId,
-    received: mpsc::Receiver<Outgoing>,
+    received: Inbox,
     requests: i64,
     replies: Vec<(RequestId, Result<Reply, Denied>)>,
     notices: Vec<Notice>,
@@ -348,7 +348,7 @@ struct Client {
 
 impl Client {
     /// The first message must be the reply to the join.
-    fn new(session: SessionHandle, socket: SocketId, mut received: mpsc::Receiver<Outgoing>) -> Result<Client, Denied> {
+    fn new(session: SessionHandle, socket: SocketId, mut received: Inbox) -> Result<Client, Denied> {
         let Outgoing::Reply { request: RequestId(1), result } = received.try_recv().expect("a join is answered") else {
             panic!("something overtook the join reply");
         };
@@ -398,6 +398,7 @@ impl Client {
                 Outgoing::Notice(notice) => self.notices.push(notice),
             }
         }
+        self.received.confirm(self.received.taken());
     }
 
     /// Has the session dropped its outbox?
