@@ -2,7 +2,7 @@
 
 use super::Actor;
 use crate::ids::{ConnectionId, StreamId};
-use crate::session::below::Use;
+use crate::session::below::{Tracks, Use};
 use crate::session::connection::Subscription;
 use crate::session::error::Denied;
 use crate::session::holds::{Asker, Hold};
@@ -18,10 +18,23 @@ impl Actor {
             None => return Err(self.no_stream(id, stream)),
         };
         self.end_subscription(id, &publisher);
+        self.receive(asker, stream, (publisher, tracks), offer, None)
+    }
+
+    /// Receives a stream over a new transport; `created_at` if the client received it before.
+    pub(super) fn receive(
+        &mut self,
+        asker: &Asker,
+        stream: &StreamId,
+        (publisher, tracks): (ConnectionId, Tracks),
+        offer: String,
+        created_at: Option<u64>,
+    ) -> Result<(), Denied> {
+        let id = &asker.connection;
         let what = Use::Subscription { by: id.clone(), to: publisher.clone() };
         let peer = self.below.subscribe(what, tracks, offer)?;
         if let Some(active) = self.roster.get_mut(id).and_then(|c| c.active_mut()) {
-            active.subscriptions.insert(publisher.clone(), Subscription { stream: stream.clone(), peer, created_at: None });
+            active.subscriptions.insert(publisher.clone(), Subscription { stream: stream.clone(), peer, created_at });
         }
         self.hold(peer, Hold::Subscribe { asker: asker.clone(), publisher });
         Ok(())
@@ -49,7 +62,7 @@ impl Actor {
     }
 
     /// Ends what a client receives from `publisher`, whether or not the engine has answered.
-    fn end_subscription(&mut self, id: &ConnectionId, publisher: &ConnectionId) {
+    pub(super) fn end_subscription(&mut self, id: &ConnectionId, publisher: &ConnectionId) {
         let active = self.roster.get(id).and_then(|connection| connection.active());
         let Some(peer) = active.and_then(|active| active.subscriptions.get(publisher)).map(|s| s.peer) else { return };
         if self.holds.contains(peer) {
