@@ -1,13 +1,16 @@
 //! publishVideo and its end (signaling.md §6.2, §6.3).
 
 use super::Actor;
+use crate::engine::negotiate;
 use crate::ids::ConnectionId;
+use crate::rtp::Codec;
 use crate::session::below::{Offer, Use};
 use crate::session::command::PublishCall;
 use crate::session::error::Denied;
 use crate::session::holds::{Asker, Hold};
 use crate::session::lifecycle::Timer;
 use crate::session::notice::{EndReason, Notice};
+use crate::session::rendition::Renditions;
 use crate::session::role::Role;
 use crate::session::snapshot::ConnectionKind;
 use crate::session::stream::{self, Publishing, Source, Stream};
@@ -33,11 +36,14 @@ impl Actor {
         let max_video_kbps = self.max_video_kbps(&connection.kind);
         let info = stream::of_client(id, &call);
         let tracks = self.below.add_tracks(call.has_audio, call.has_video)?;
+        // the engine takes the same one, or refuses
+        let offered = negotiate::accepts(&call.offer);
+        let codec = video_codecs.iter().copied().find(|codec| offered.contains(codec)).unwrap_or(Codec::Vp8);
         let offer = Offer { sdp: call.offer, video_codecs, max_video_kbps, loopback: call.loopback };
         let peer = self.below.publish(id, tracks, offer).inspect_err(|_| self.below.remove_tracks(tracks))?;
         if let Some(active) = self.roster.get_mut(id).and_then(|c| c.active_mut()) {
             let source = Source::Client(Some(peer));
-            active.publishing = Publishing::Offered(Box::new(Stream { info, tracks, source }));
+            active.publishing = Publishing::Offered(Box::new(Stream { info, tracks, source, codec, renditions: Renditions::default() }));
         }
         self.hold(peer, Hold::Publish(asker.clone()));
         Ok(())
@@ -65,7 +71,7 @@ impl Actor {
     }
 
     /// Everything behind a stream that its publisher gave up ends: those who receive it, its transport or job, its tracks.
-    pub(super) fn end_stream(&mut self, publisher: &ConnectionId, stream: Stream) {
+    pub(super) fn end_stream(&mut self, publisher: &ConnectionId, mut stream: Stream) {
         self.film.left(&stream);
         let mut leaving = Vec::new();
         for (peer, what) in self.below.watching(publisher) {
@@ -87,6 +93,9 @@ impl Actor {
                 camera.job().iter().for_each(|job| self.below.stop_job(*job));
                 self.timers.clear(&Timer::Camera(publisher.clone()));
             }
+        }
+        for (codec, rendition) in stream.renditions.take_all() {
+            self.end_rendition(publisher, codec, rendition);
         }
         self.below.remove_tracks(stream.tracks);
         // a WHEP viewer came for this stream alone

@@ -12,14 +12,15 @@ impl Actor {
     /// Hands the offer to the engine and puts the caller on hold. Asking again replaces what was.
     pub(super) fn on_subscribe(&mut self, asker: &Asker, stream: &StreamId, offer: String) -> Result<(), Denied> {
         let id = &asker.connection;
-        let (publisher, tracks) = match self.roster.publisher(stream).and_then(|c| Some((c.id.clone(), c.live()?.tracks))) {
-            Some((publisher, _)) if publisher == *id => return Err(Denied::OwnStream),
+        let publisher = match self.roster.publisher(stream).map(|c| c.id.clone()) {
+            Some(publisher) if publisher == *id => return Err(Denied::OwnStream),
             Some(found) => found,
             None => return Err(self.no_stream(id, stream)),
         };
+        let (tracks, view) = self.tracks_for(&publisher, &offer)?;
         self.end_subscription(id, &publisher);
         let what = Use::Subscription { by: id.clone(), to: publisher.clone() };
-        let peer = self.below.subscribe(what, tracks, offer)?;
+        let peer = self.below.subscribe(what, tracks, view, offer)?;
         if let Some(active) = self.roster.get_mut(id).and_then(|c| c.active_mut()) {
             active.subscriptions.insert(publisher.clone(), Subscription { stream: stream.clone(), peer, created_at: None });
         }
