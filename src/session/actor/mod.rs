@@ -5,7 +5,8 @@
 //! supervisor are told by try-send, and whoever needs their answer is put on hold (`holds.rs`).
 //!
 //! This file has the loop and the dispatch; each subject has a file: [`join`], [`leave`], [`publish`], [`subscribe`],
-//! [`reconnect`], [`camera`], [`watch`], [`record`], [`relay`] for requests, [`answers`] for the engine's word on an offer.
+//! [`reconnect`], [`camera`], [`watch`], [`rendition`], [`record`], [`relay`] for requests, [`answers`] for the engine's word on
+//! an offer.
 
 mod answers;
 mod camera;
@@ -15,6 +16,7 @@ mod publish;
 mod reconnect;
 mod record;
 mod relay;
+mod rendition;
 mod subscribe;
 mod watch;
 
@@ -210,9 +212,7 @@ impl Actor {
             Event::Engine(engine::Event::Refused { peer, refusal }) => self.on_refused(peer, &refusal),
             Event::Engine(engine::Event::Closed { peer, cause }) => self.on_closed(peer, cause),
             Event::Engine(engine::Event::Connected { peer }) => tracing::debug!(session = %self.id, ?peer, "media is connected"),
-            Event::Engine(engine::Event::TrackLive { track, format }) => {
-                tracing::debug!(session = %self.id, ?track, ?format, "media flows")
-            }
+            Event::Engine(engine::Event::TrackLive { track, format }) => self.on_track_live(track, format),
             Event::Jobs(event) => self.on_job(event),
         }
     }
@@ -223,6 +223,7 @@ impl Actor {
             match timer {
                 Timer::Grace(connection) => self.depart(&connection, EndReason::NetworkDisconnect, None),
                 Timer::Camera(connection) => self.on_camera_timer(&connection),
+                Timer::Rendition(connection, codec) => self.on_rendition_timer(&connection, codec),
                 Timer::Hold(peer) => self.give_up(peer, Denied::TimedOut(HOLD.as_secs())),
                 Timer::Autostop => self.on_autostop(),
                 // each turn ends with a try
@@ -233,6 +234,7 @@ impl Actor {
 
     /// Ends a turn: readers first, then everybody who is told, and what comes of that.
     fn settle(&mut self) {
+        self.review_renditions();
         if !self.below.retry() {
             self.timers.set(Timer::Unsaid, self.clock.now() + RETRY);
         }
