@@ -11,6 +11,7 @@ mod a_full_disk_ends_a_recording;
 mod a_hundred_recordings_leave_only_films;
 mod a_lost_socket_may_come_back;
 mod a_published_stream_reaches_every_viewer;
+mod a_recording_of_sound_alone_or_of_pictures_alone;
 mod a_recording_plays;
 mod a_recording_survives_kills;
 mod a_viewer_of_another_codec_gets_a_rendition;
