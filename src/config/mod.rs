@@ -65,6 +65,13 @@ pub struct Config {
     pub log: String,
     /// Upper bound of what a publisher may send, in kbit/s; 0 = unlimited.
     pub max_recv_kbps: u32,
+    /// Bounds of transcoded video, in kbit/s; an upper one of 0 = unlimited.
+    pub min_send_kbps: u32,
+    pub max_send_kbps: u32,
+    /// Processor time for composers and transcoders, in percent of one core; `None` = most of what there is.
+    pub cpu_budget: Option<u32>,
+    /// May transcoders use the board's own codecs?
+    pub hardware_codecs: bool,
     /// `VP8`, `VP9`, `H264` or `NONE`.
     pub forced_video_codec: String,
     /// Default of a session's `allowTranscoding`.
@@ -107,6 +114,7 @@ impl Config {
         let switch = |name: &str| values.get(name).and_then(Value::switch).unwrap_or_default();
         let number = |name: &str| values.get(name).and_then(Value::number).unwrap_or_default();
         let port = |name: &str| u16::try_from(number(name)).unwrap_or_default();
+        let kbps = |name: &str| u32::try_from(number(name)).unwrap_or(u32::MAX);
         let file = |name: &str| Some(text(name)).filter(|t| !t.is_empty()).map(PathBuf::from);
         Config {
             demo,
@@ -127,7 +135,11 @@ impl Config {
                 .unwrap_or_default(),
             certificate: file("VIDUCT_CERTIFICATE_FILE").zip(file("VIDUCT_PRIVATE_KEY_FILE")),
             log: text("VIDUCT_LOG"),
-            max_recv_kbps: u32::try_from(number("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH")).unwrap_or(u32::MAX),
+            max_recv_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH"),
+            min_send_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH"),
+            max_send_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH"),
+            cpu_budget: u32::try_from(number("VIDUCT_CPU_BUDGET")).ok().filter(|percent| *percent > 0),
+            hardware_codecs: switch("VIDUCT_HARDWARE_CODECS"),
             forced_video_codec: text("OPENVIDU_STREAMS_FORCED_VIDEO_CODEC"),
             allow_transcoding: switch("OPENVIDU_STREAMS_ALLOW_TRANSCODING"),
             recording: switch("OPENVIDU_RECORDING").then(|| Recording {

@@ -129,14 +129,19 @@ pub const PROPERTIES: &[Property] = &[
         .shown(Shown::Always)
         .restartable()
         .reported_only(),
-    row("OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH", KBPS, "1000", "Upper bound of what a viewer is sent, in kbit/s; 0 = unlimited")
+    row(
+        "OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH",
+        KBPS,
+        "1000",
+        "Upper bound of transcoded video, in kbit/s; 0 = unlimited. What is forwarded keeps its rate",
+    )
+    .shown(Shown::Always)
+    .restartable()
+    .reloadable(),
+    row("OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH", KBPS, "300", "Lower bound of transcoded video, in kbit/s")
         .shown(Shown::Always)
         .restartable()
-        .reported_only(),
-    row("OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH", KBPS, "300", "Lower bound of what a viewer is sent, in kbit/s")
-        .shown(Shown::Always)
-        .restartable()
-        .reported_only(),
+        .reloadable(),
     row(
         "OPENVIDU_STREAMS_FORCED_VIDEO_CODEC",
         Kind::Word(&["VP8", "VP9", "H264", "NONE"]),
@@ -146,10 +151,10 @@ pub const PROPERTIES: &[Property] = &[
     .shown(Shown::Always)
     .restartable()
     .reloadable(),
-    row("OPENVIDU_STREAMS_ALLOW_TRANSCODING", Kind::Switch, "false", "May a publisher's video be transcoded to the forced codec?")
+    row("OPENVIDU_STREAMS_ALLOW_TRANSCODING", Kind::Switch, "false", "May a publisher use another codec than the forced one?")
         .shown(Shown::Always)
         .restartable()
-        .reported_only(),
+        .reloadable(),
     row("OPENVIDU_SESSIONS_GARBAGE_INTERVAL", SECONDS, "900", "Seconds between removals of sessions that nobody joined; 0 = never")
         .shown(Shown::Always)
         .restartable()
@@ -317,6 +322,13 @@ pub const PROPERTIES: &[Property] = &[
     row("VIDUCT_PUBLIC_ADDRESSES", Kind::Addresses, "[]", "Further addresses offered to clients for media, e.g. that of a router"),
     row("VIDUCT_LOOPBACK_CANDIDATES", Kind::Switch, "false", "Offer loopback addresses to clients for media").demo("true"),
     row("VIDUCT_CAMERA_ALLOW_LOOPBACK", Kind::Switch, "false", "Allow cameras on loopback addresses").demo("true").reloadable(),
+    row(
+        "VIDUCT_CPU_BUDGET",
+        Kind::Number(0, 102_400),
+        "0",
+        "Processor time for composed recordings and transcoders together, in percent of one core; 0 = 85 for each core",
+    ),
+    row("VIDUCT_HARDWARE_CODECS", Kind::Switch, "true", "Transcode with the board's own decoders and encoders where it has them"),
     row(
         "VIDUCT_CERTIFICATE_FILE",
         Kind::Path(false),

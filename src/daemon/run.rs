@@ -10,7 +10,7 @@ use crate::config::{Config, Problem};
 use crate::recording::{Library, Recordings};
 use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
-use crate::session::{self, Audience, Registry};
+use crate::session::{self, Audience, Registry, Transcoding};
 use crate::state::{SessionRecord, Store};
 use crate::{engine, jobs};
 use std::future::Future;
@@ -31,6 +31,8 @@ const EVENTS: usize = 1024;
 const GRACE: Duration = Duration::from_secs(10);
 /// A camera nobody watches any more runs on for this long.
 const CAMERA_LINGER: Duration = Duration::from_secs(5);
+/// The same for a transcoder.
+const RENDITION_LINGER: Duration = Duration::from_secs(5);
 /// What closing the sessions, with the end of their recordings, may take at the stop. A film that takes longer is finished by its
 /// composer, and its metadata by the next start.
 const CLOSING: Duration = Duration::from_millis(2700);
@@ -181,7 +183,8 @@ impl Floors {
         };
         let engine =
             engine::start(settings, clock, engine_events).map_err(|error| http::refused("VIDUCT_MEDIA_PORT", config.media_port, &error))?;
-        let (jobs, jobs_commands) = jobs::Handle::channel();
+        let budget = jobs::Budget::new(config.cpu_budget.map(|percent| percent.saturating_mul(10)), clock);
+        let (jobs, jobs_commands) = jobs::Handle::with(budget);
         let supervisor = jobs::start(clock, jobs::Settings::new(program), jobs_commands, jobs_events);
 
         let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), clock));
@@ -221,6 +224,8 @@ fn session_settings(config: &Config) -> session::Settings {
         grace: GRACE,
         camera_linger: CAMERA_LINGER,
         max_recv_kbps: config.max_recv_kbps,
+        transcoding: Transcoding { min_kbps: config.min_send_kbps, max_kbps: config.max_send_kbps, hardware: config.hardware_codecs },
+        rendition_linger: RENDITION_LINGER,
         recording_autostop: autostop.unwrap_or(defaults.recording_autostop),
         recording_audience: word.and_then(Audience::parse).unwrap_or(defaults.recording_audience),
     }

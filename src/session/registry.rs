@@ -41,10 +41,25 @@ pub struct Settings {
     pub camera_linger: Duration,
     /// Default upper bound of what a publisher may send, in kbit/s; 0 = unlimited (`OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH`).
     pub max_recv_kbps: u32,
+    /// How transcoders are made.
+    pub transcoding: Transcoding,
+    /// How long a transcoder runs on after the last of its viewers left.
+    pub rendition_linger: Duration,
     /// How long a session is recorded in which nobody is, or nobody publishes (rest.md §10.7). 0: it ends with the last participant.
     pub recording_autostop: Duration,
     /// Who is told that a recording starts or stops.
     pub recording_audience: Audience,
+}
+
+/// How a picture is made in another codec.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transcoding {
+    /// Its rate is that of the source within these bounds, in kbit/s (`OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH`).
+    pub min_kbps: u32,
+    /// 0 = unlimited (`OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH`).
+    pub max_kbps: u32,
+    /// May the board's own decoders and encoders be used?
+    pub hardware: bool,
 }
 
 impl Default for Settings {
@@ -54,6 +69,8 @@ impl Default for Settings {
             grace: Duration::from_secs(10),
             camera_linger: Duration::from_secs(5),
             max_recv_kbps: 1000,
+            transcoding: Transcoding { min_kbps: 300, max_kbps: 1000, hardware: true },
+            rendition_linger: Duration::from_secs(5),
             recording_autostop: Duration::from_secs(120),
             recording_audience: Audience::default(),
         }

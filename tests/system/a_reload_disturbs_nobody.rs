@@ -57,7 +57,8 @@ async fn viewers_go_on_while_values_and_certificate_change() {
     assert!(admits(house.daemon.ports.https, &first).await);
 
     let second = certify(folder.path());
-    fs::write(&path, format!("{files}OPENVIDU_STREAMS_FORCED_VIDEO_CODEC = \"H264\"\nVIDUCT_PUBLIC_ADDRESSES = [\"203.0.113.7\"]\n")).unwrap();
+    fs::write(&path, format!("{files}OPENVIDU_STREAMS_FORCED_VIDEO_CODEC = \"H264\"\nVIDUCT_PUBLIC_ADDRESSES = [\"203.0.113.7\"]\n"))
+        .unwrap();
     house.daemon.signal(Signal::SIGHUP);
     let said = house.daemon.log.wait_for("a reload", PATIENCE, |line| line.contains("were read again")).await;
     assert!(said.contains("now in force: OPENVIDU_STREAMS_FORCED_VIDEO_CODEC"), "{said}");

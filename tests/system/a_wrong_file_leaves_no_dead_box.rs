@@ -20,7 +20,11 @@ async fn it_starts_with_the_last_good_one() {
     };
     assert_eq!(says(&house).await, 321);
 
-    for wrong in ["OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH = many\n", "OPENVIDU_RECORDING = 7\n", "VIDUCT_CERTIFICATE_FILE = \"/no\"\nVIDUCT_PRIVATE_KEY_FILE = \"/no\"\n"] {
+    for wrong in [
+        "OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH = many\n",
+        "OPENVIDU_RECORDING = 7\n",
+        "VIDUCT_CERTIFICATE_FILE = \"/no\"\nVIDUCT_PRIVATE_KEY_FILE = \"/no\"\n",
+    ] {
         house.daemon.kill();
         fs::write(&path, wrong).unwrap();
         house = House::of(options()).await;
@@ -62,7 +66,9 @@ async fn at_the_first_start_there_is_none() {
     assert!(!daemon.wait(Duration::from_secs(10)).await.success());
     daemon.log.wait_for("the property", PATIENCE, |line| line.contains("OPENVIDU_RECORDING=7")).await;
 
-    for (text, good, said) in [("OPENVIDU_RECORDING = 7\n", false, "OPENVIDU_RECORDING=7"), ("OPENVIDU_CRD = true\n", true, "did you mean OPENVIDU_CDR?")] {
+    for (text, good, said) in
+        [("OPENVIDU_RECORDING = 7\n", false, "OPENVIDU_RECORDING=7"), ("OPENVIDU_CRD = true\n", true, "did you mean OPENVIDU_CDR?")]
+    {
         fs::write(&path, text).unwrap();
         let mut check = options().arg("config").arg("check").arg("--config").arg(path.to_str().unwrap()).spawn();
         assert_eq!(check.wait(Duration::from_secs(10)).await.success(), good, "{text}");

@@ -51,7 +51,8 @@ async fn with_new_values_in_the_same_process() {
     let (worker, before) = (house.daemon.workers()[0], house.look(&session).await);
     let alice = house.join(&session, "alice").await;
 
-    let changes = json!({"OPENVIDU_SECRET": "NEW_ONE", "openvidu.recording.autostop-timeout": 7, "OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH": 0});
+    let changes =
+        json!({"OPENVIDU_SECRET": "NEW_ONE", "openvidu.recording.autostop-timeout": 7, "OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH": 0});
     let begin = Clock::System.now();
     let answer = house.rest.post(RESTART, changes).await.expect(200);
     assert!(answer.body.is_empty());

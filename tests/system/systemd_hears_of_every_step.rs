@@ -32,7 +32,8 @@ async fn from_start_to_end() {
     fs::write(&path, "").unwrap();
     let systemd = Manager(UnixDatagram::bind(&socket).unwrap());
     systemd.0.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let options = options().arg("--config").arg(path.to_str().unwrap()).env("NOTIFY_SOCKET", socket.display()).env("WATCHDOG_USEC", 900_000);
+    let options =
+        options().arg("--config").arg(path.to_str().unwrap()).env("NOTIFY_SOCKET", socket.display()).env("WATCHDOG_USEC", 900_000);
     let mut house = House::of(options).await;
     let reloading = |text: &str| text.starts_with("RELOADING=1\nMONOTONIC_USEC=");
     assert_eq!(systemd.hears(), "READY=1");
