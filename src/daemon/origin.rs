@@ -21,9 +21,9 @@ pub struct Origin {
     /// The configuration file.
     pub path: PathBuf,
     /// Was it named? Then it has to be there.
-    named: bool,
-    demo: bool,
-    env: BTreeMap<String, String>,
+    pub(super) named: bool,
+    pub(super) demo: bool,
+    pub(super) env: BTreeMap<String, String>,
     /// Addresses of the local network, the first of which is the default of `DOMAIN_OR_PUBLIC_IP`.
     pub lan: Vec<IpAddr>,
 }

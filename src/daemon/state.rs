@@ -6,7 +6,7 @@ use crate::ids::secret_text;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const PROPERTY: &str = "VIDUCT_STATE_PATH";
 /// Characters of a generated secret: 190 bits.
@@ -86,6 +86,7 @@ mod tests {
     use super::*;
     use crate::config::{Sources, load};
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     fn config(folder: &Path, secret: &str) -> Config {
         let env = BTreeMap::from([
