@@ -7,6 +7,7 @@
 use super::command::ViewerId;
 use super::error::Denied;
 use super::rendition::View;
+use crate::engine::negotiate;
 use crate::ids::{ConnectionId, JobId, PeerId, SessionKey, TrackId};
 use crate::jobs::budget::{Load, Refused};
 use crate::rtp::{Codec, Kind};
