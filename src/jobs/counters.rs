@@ -11,7 +11,7 @@ pub struct Counters {
     counted: Arc<Mutex<Counted>>,
 }
 
-/// What was counted since the start, by kind of job (`camera`, `compose`).
+/// What was counted since the start, by kind of job (`camera`, `compose`, `transcode`).
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Counted {
     /// Processes that run now.
@@ -27,6 +27,7 @@ pub fn word(spec: &Spec) -> &'static str {
     match spec {
         Spec::Camera(_) => "camera",
         Spec::Compose(_) => "compose",
+        Spec::Transcode(_) => "transcode",
     }
 }
 

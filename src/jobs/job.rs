@@ -7,7 +7,9 @@
 
 use super::api::Event;
 use super::backoff::Backoff;
+use super::budget::Permit;
 use super::counters::word;
+use super::cpu::Reading;
 use super::health::{Health, Warnings};
 use super::output;
 use super::process::{Broken, POLITE, POLITE_RECORDER, Process};
@@ -27,12 +29,17 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long a worker may take to read a line.
 const READING: Duration = Duration::from_secs(1);
 
+/// How often the processor time of one that has a permit is read.
+const SAMPLE: Duration = Duration::from_secs(2);
+
 /// One job: what it is, how it fares, where its reports go.
 pub struct Job {
     pub job: JobId,
     pub name: String,
     pub spec: Spec,
     pub media: OwnedFd,
+    /// Its share of the board, for as long as the job lives.
+    pub permit: Option<Permit>,
     pub settings: Settings,
     pub clock: Clock,
     pub events: mpsc::Sender<Event>,
@@ -84,7 +91,7 @@ impl Job {
     async fn look(&self) -> Result<Spec, Failure> {
         match &self.spec {
             Spec::Camera(camera) => reach::find(camera, self.clock).await.map(Spec::Camera),
-            Spec::Compose(_) => Ok(self.spec.clone()),
+            Spec::Compose(_) | Spec::Transcode(_) => Ok(self.spec.clone()),
         }
     }
 
@@ -139,10 +146,12 @@ impl Job {
         }
         self.report(Event::Started { job: self.job }).await;
         self.warnings.next_process();
-        // how long it may be silent: until its first word, and between two beats of its heart once it has one
-        let (mut patience, mut beats) = (Some(self.settings.first_word), false);
+        let clock = self.clock;
+        // until when it may be silent: to its first word, and from one beat of its heart to the next once it has one
+        let (mut patience, mut beats) = (Some(clock.now() + self.settings.first_word), false);
+        // what a process needs to begin says nothing: the first reading is only compared with
+        let (mut used, mut sample) = (None, clock.now() + SAMPLE);
         loop {
-            let clock = self.clock;
             let line = tokio::select! {
                 // what it said while the daemon did not run counts before the time that has passed
                 biased;
@@ -154,14 +163,19 @@ impl Job {
                     }
                     continue;
                 }
-                () = clock.sleep(patience.unwrap_or_default()), if patience.is_some() => {
+                () = clock.sleep_until(sample), if self.permit.is_some() => {
+                    used = self.measure(process, used);
+                    sample = clock.now() + SAMPLE;
+                    continue;
+                }
+                () = clock.sleep_until(patience.unwrap_or(sample)), if patience.is_some() => {
                     return failed(FailureKind::Crashed, "worker hangs: not a word from it".into());
                 }
             };
             beats |= matches!(line, Ok(Some(FromWorker::Alive)));
-            patience = beats.then_some(self.settings.silence);
+            patience = beats.then(|| clock.now() + self.settings.silence);
             match line {
-                Ok(Some(FromWorker::Alive)) => {}
+                Ok(Some(FromWorker::Alive | FromWorker::Listening)) => {}
                 Ok(Some(FromWorker::Ready)) => self.ready().await,
                 Ok(Some(FromWorker::Warning { text })) => self.warn(&text),
                 Ok(Some(FromWorker::Written(written))) => self.report(Event::Written { job: self.job, written }).await,
@@ -196,13 +210,23 @@ impl Job {
     /// How long a process may take to end when its socket is closed: recorders have a file to finish.
     fn polite(&self) -> Duration {
         match &self.spec {
-            Spec::Camera(_) => POLITE,
+            Spec::Camera(_) | Spec::Transcode(_) => POLITE,
             Spec::Compose(_) => POLITE_RECORDER,
         }
     }
 
+    /// Reads what the process has used, and tells the budget what that is since `before`.
+    fn measure(&self, process: &Process, before: Option<Reading>) -> Option<Reading> {
+        let reading = Reading::of(process.id()?, self.clock.now())?;
+        if let (Some(permit), Some(used)) = (&self.permit, before.and_then(|before| reading.since(&before))) {
+            permit.measured(used);
+        }
+        Some(reading)
+    }
+
     async fn ready(&mut self) {
         self.backoff.ready(self.clock.now());
+        self.permit.iter().for_each(Permit::works);
         if self.health.ready() {
             tracing::info!("{}: {}", self.name, self.news());
         }
@@ -218,6 +242,9 @@ impl Job {
     fn down(&mut self, failure: &Failure, now: Instant) -> Option<Duration> {
         let retry_in = self.backoff.failed(failure.kind, now);
         self.settings.counters.failed(word(&self.spec), failure.kind);
+        if let (Some(permit), FailureKind::Unsupported) = (&self.permit, failure.kind) {
+            permit.missing(&failure.text);
+        }
         if self.health.failed(failure) {
             let next = if retry_in.is_some() { "retrying" } else { "given up" };
             tracing::warn!("{}: {failure}; {next}", self.name);
@@ -235,13 +262,14 @@ impl Job {
         match &self.spec {
             Spec::Camera(_) => "media flows",
             Spec::Compose(_) => "the file grows",
+            Spec::Transcode(_) => "transcoded media flows",
         }
     }
 
     fn secrets(&self) -> Vec<String> {
         match &self.spec {
             Spec::Camera(spec) => spec.secrets(),
-            Spec::Compose(_) => Vec::new(),
+            Spec::Compose(_) | Spec::Transcode(_) => Vec::new(),
         }
     }
 }

@@ -84,7 +84,7 @@ impl Supervisor {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Start { job, name, spec, media } => {
+            Command::Start { job, name, spec, media, permit } => {
                 let (stop, stopped) = oneshot::channel();
                 let (messages, told) = mpsc::channel(MESSAGES);
                 // ids are never used twice, but should it happen, the new job replaces the old one
@@ -95,7 +95,7 @@ impl Supervisor {
                 let backoff = Backoff::new(settings.pauses);
                 let (health, warnings) = (Health::default(), Warnings::default());
                 let messages = told;
-                let run = Job { job, name, spec, media, settings, clock, events, messages, backoff, health, warnings }.run(stopped);
+                let run = Job { job, name, spec, media, permit, settings, clock, events, messages, backoff, health, warnings }.run(stopped);
                 self.tasks.spawn(async move {
                     run.await;
                     job
@@ -186,7 +186,7 @@ mod tests {
         let camera = TcpListener::bind("127.0.0.1:0").unwrap();
         let uri = format!("rtsp://user:s3cr3t@{}/x", camera.local_addr().unwrap());
         let spec = Spec::Camera(CameraSpec::parse(&uri, 100, true).unwrap().spec);
-        handle.send(Command::Start { job: job(), name: "camera con_1".into(), spec, media }).unwrap();
+        handle.send(Command::Start { job: job(), name: "camera con_1".into(), spec, media, permit: None }).unwrap();
         Bench { dir, handle, events, task, feed: Some(feed), camera: Some(camera) }
     }
 
@@ -402,7 +402,7 @@ mod tests {
         let task = start(Clock::System, Settings::new("nothing".into(), handle.counters()), commands, sender);
         let (_feed, media) = media::pair().unwrap();
         let spec = Spec::Camera(CameraSpec::parse(&format!("rtsp://localhost:{port}/x"), 100, false).unwrap().spec);
-        handle.send(Command::Start { job: job(), name: "camera con_1".into(), spec, media }).unwrap();
+        handle.send(Command::Start { job: job(), name: "camera con_1".into(), spec, media, permit: None }).unwrap();
         let Some(Event::Down { failure, retry_in, .. }) = events.recv().await else { panic!("it is not told") };
         assert_eq!((failure.kind, retry_in), (FailureKind::Forbidden, None));
         handle.send(Command::Stop { job: job() }).unwrap();

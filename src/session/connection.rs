@@ -105,7 +105,7 @@ impl Connection {
     pub fn camera(&self) -> Option<&Camera> {
         match &self.live()?.source {
             Source::Camera(camera) => Some(camera),
-            Source::Client(_) => None,
+            Source::Client { .. } => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::camera::CameraSpec;
 use super::compose::{ComposeSlot, ComposeSpec, Written};
+use super::transcode::TranscodeSpec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub enum Spec {
     Camera(CameraSpec),
     /// Mix what arrives on the media socket into one file.
     Compose(ComposeSpec),
+    /// Take one video on [`VIDEO_SLOT`] and give it in another codec on [`VIDEO_SLOT`].
+    Transcode(TranscodeSpec),
 }
 
 /// How often a worker that says [`FromWorker::Alive`] says it.
@@ -48,6 +51,8 @@ pub enum ToWorker {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "say")]
 pub enum FromWorker {
+    /// The job stands and waits for what it will be given; that may take any time.
+    Listening,
     /// Media flows.
     Ready,
     /// The job's loop turns. A worker that has said it once goes on saying it each [`HEARTBEAT`]; when it stops, it hangs.

@@ -6,21 +6,18 @@
 //! | `rtsp` | the source element and what is linked to it |
 //! | `redirect` | where a camera may send us, and where not |
 //! | `video`, `audio` | the elements behind each kind of stream |
-//! | `unit` | packets to access units, pure |
-//! | `output` | access units to the media socket; what does not fit is dropped up to the next keyframe |
 //!
 //! Keyframe requests on the media socket go to the camera as RTCP PLI. Most cameras cannot be asked (their SDP would say
 //! `a=rtcp-fb`), and nothing is sent to them; viewers start from the daemon's GOP cache.
 
 mod audio;
-mod output;
 mod redirect;
 mod rtsp;
 mod stream;
-mod unit;
 mod video;
 
 use super::link::Link;
+use super::output;
 use super::pipeline::Pipeline;
 use super::socket::MediaSocket;
 use super::watchdog::{fruitless, silent};
