@@ -8,8 +8,15 @@ use url::Url;
 
 /// Redirections in a row; more are a circle.
 const AT_MOST: usize = 3;
-/// Questions on one connection that a camera may answer by a redirection within itself, credentials included.
+/// DESCRIBE requests to one camera: each place it sends us to within itself takes two, credentials included.
 const QUESTIONS: usize = 8;
+
+/// What a source element asks before anything is set up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Question {
+    Options,
+    Describe,
+}
 
 /// Sees where a source element goes. Pure.
 #[derive(Debug)]
@@ -34,12 +41,16 @@ impl Guard {
         Guard { host: host(location), questions: 0 }
     }
 
-    /// It asks what is at `uri` (OPTIONS or DESCRIBE; other requests stay on the connection, whatever host their URI names).
-    pub fn asks(&mut self, uri: &str) -> Verdict {
-        self.questions += 1;
+    /// It asks what is at `uri`. `settled`: streams have been set up; then OPTIONS keeps their session alive, and stays on the
+    /// connection whatever host its URI names, as requests of all other kinds do: behind a router a camera does not know its name.
+    pub fn asks(&mut self, question: Question, uri: &str, settled: bool) -> Verdict {
+        if question == Question::Options && settled {
+            return Verdict::Fine;
+        }
+        self.questions += usize::from(question == Question::Describe);
         match host(uri) {
             there if there != self.host => Verdict::Elsewhere,
-            _ if self.questions > 2 * QUESTIONS => Verdict::Circle,
+            _ if self.questions > QUESTIONS => Verdict::Circle,
             _ => Verdict::Fine,
         }
     }
@@ -82,15 +93,26 @@ mod tests {
             ("rtsps://192.0.2.1/a", Verdict::Elsewhere),
             ("nonsense", Verdict::Elsewhere),
         ] {
-            assert_eq!(guard.asks(uri), verdict, "{uri}");
+            for question in [Question::Options, Question::Describe] {
+                assert_eq!(guard.asks(question, uri, false), verdict, "{question:?} {uri}");
+            }
         }
+    }
+
+    #[test]
+    fn what_keeps_a_session_alive_is_no_question() {
+        let mut guard = Guard::new("rtsp://192.0.2.1:554/a");
+        for _ in 0..1000 {
+            assert_eq!(guard.asks(Question::Options, "rtsp://10.0.0.1/inner", true), Verdict::Fine);
+        }
+        assert_eq!(guard.asks(Question::Describe, "rtsp://10.0.0.1/inner", true), Verdict::Elsewhere);
     }
 
     #[test]
     fn who_asks_for_ever_goes_in_a_circle() {
         let mut guard = Guard::new("rtsp://192.0.2.1/a");
-        let asked = (0..100).take_while(|_| guard.asks("rtsp://192.0.2.1/b") == Verdict::Fine).count();
-        assert_eq!(asked, 2 * QUESTIONS);
+        let mut ask = || guard.asks(Question::Describe, "rtsp://192.0.2.1/b", false);
+        assert_eq!((0..100).take_while(|_| ask() == Verdict::Fine).count(), QUESTIONS);
     }
 
     #[test]

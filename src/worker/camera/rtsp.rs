@@ -5,7 +5,7 @@
 use super::super::pipeline::Pipeline;
 use super::super::{Turn, Turns};
 use super::output::{Shared, sink};
-use super::redirect::{Guard, Verdict};
+use super::redirect::{Guard, Question, Verdict};
 use super::stream::{Choice, Selection, Stream, classify};
 use super::{audio, video};
 use crate::rtp::Kind;
@@ -79,11 +79,13 @@ fn guard_redirects(source: &Element, location: &str, findings: Shelf, turns: Tur
     let guard = Mutex::new(Guard::new(location));
     source.connect("before-send", false, move |values| {
         let asked = values.get(1).and_then(|value| value.get::<RTSPMessage>().ok()).and_then(|message| question(&message));
-        let Some(uri) = asked else { return Some(true.to_value()) };
-        let failure = match guard.lock().unwrap_or_else(|poison| poison.into_inner()).asks(&uri) {
+        let Some((question, uri)) = asked else { return Some(true.to_value()) };
+        let mut findings = findings.lock().unwrap_or_else(|poison| poison.into_inner());
+        let settled = findings.selection.settled();
+        let failure = match guard.lock().unwrap_or_else(|poison| poison.into_inner()).asks(question, &uri, settled) {
             Verdict::Fine => return Some(true.to_value()),
             Verdict::Elsewhere => {
-                findings.lock().unwrap_or_else(|poison| poison.into_inner()).redirect.get_or_insert(uri);
+                findings.redirect.get_or_insert(uri);
                 "the camera redirects elsewhere"
             }
             Verdict::Circle => "the camera redirects in a circle",
@@ -93,8 +95,8 @@ fn guard_redirects(source: &Element, location: &str, findings: Shelf, turns: Tur
     });
 }
 
-/// The URI of a request that asks what there is: OPTIONS or DESCRIBE.
-fn question(message: &RTSPMessage) -> Option<String> {
+/// The URI of a request that asks what there is.
+fn question(message: &RTSPMessage) -> Option<(Question, String)> {
     let (mut method, mut uri, mut version) = (ffi::GST_RTSP_INVALID, std::ptr::null(), ffi::GST_RTSP_VERSION_INVALID);
     // SAFETY: the message lives longer than this call, and is not changed by it; the text belongs to the message and is copied.
     let uri: Option<String> = unsafe {
@@ -105,7 +107,11 @@ fn question(message: &RTSPMessage) -> Option<String> {
         ffi::gst_rtsp_message_parse_request(message, &mut method, &mut uri, &mut version);
         from_glib_none(uri)
     };
-    uri.filter(|_| method & (ffi::GST_RTSP_OPTIONS | ffi::GST_RTSP_DESCRIBE) != 0)
+    match method {
+        ffi::GST_RTSP_OPTIONS => Some((Question::Options, uri?)),
+        ffi::GST_RTSP_DESCRIBE => Some((Question::Describe, uri?)),
+        _ => None,
+    }
 }
 
 /// Streams that are not taken are not even set up with the camera.
