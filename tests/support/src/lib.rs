@@ -11,6 +11,7 @@
 //! | [`whep`] | a viewer over WHEP |
 //! | [`frames`] | which received packets make whole, decodable frames |
 //! | [`flashes`] | media that can be measured, and the measuring of a recorded file |
+//! | [`usage`] | CPU, threads and memory of a process |
 //! | [`material`] | pre-encoded clips with a flash and a beep each second |
 //!
 //! Nothing here knows the daemon's crate: what these clients know is the wire. They panic with a sentence where a test fails.
@@ -24,4 +25,5 @@ pub mod material;
 pub mod peer;
 pub mod rest;
 pub mod signaling;
+pub mod usage;
 pub mod whep;
