@@ -23,7 +23,8 @@ pub fn sample() -> String {
     for (title, properties) in sections() {
         text += &format!("\n# ---- {title} ----\n");
         for property in properties {
-            text += &format!("\n# {}.{}\n#{} = {}\n", property.doc, remarks(property), property.name, toml(property));
+            let end = if property.doc.ends_with('?') { "" } else { "." };
+            text += &format!("\n# {}{end}{}\n#{} = {}\n", property.doc, remarks(property), property.name, toml(property));
         }
     }
     text

@@ -62,6 +62,8 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     floors.registry.restore(kept.unwrap_or_default(), config.camera_allow_loopback).await;
     // all its sockets have the same port
     let media_port = floors.engine.local.first().map_or(0, SocketAddr::port);
+    // nothing can fail from here on
+    keep(&state, text).await;
     let (restart, restarts) = mpsc::channel(1);
     let ground = Ground {
         registry: floors.registry.clone(),
@@ -76,8 +78,6 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     say(&greeting(&config, http_port, media_port));
     systemd::ready();
     let mut house = House { origin, state, config, floors, doors };
-    house.keep(text).await;
-
     let ended = house.live(&mut signals, restarts).await;
     match ended {
         Ended::Stopped => systemd::stopping(),
@@ -145,15 +145,15 @@ impl House {
         self.config = Arc::new(fresh.config);
         self.floors.registry.set(session_settings(&self.config));
         self.doors.repaint(self.config.clone(), fresh.tls);
-        self.keep(fresh.text).await;
+        keep(&self.state, fresh.text).await;
     }
+}
 
-    /// The text of a file that has proved good is kept.
-    async fn keep(&self, text: Option<String>) {
-        let (Some(text), state) = (text, self.state.clone()) else { return };
-        // it has said what went wrong
-        let _ = spawn_blocking(move || keep_as_good(&state, &text)).await;
-    }
+/// The text of a file that has proved good is kept.
+async fn keep(state: &State, text: Option<String>) {
+    let (Some(text), state) = (text, state.clone()) else { return };
+    // it has said what went wrong
+    let _ = spawn_blocking(move || keep_as_good(&state, &text)).await;
 }
 
 /// What stands below the doors.
