@@ -25,6 +25,7 @@ use super::recovery;
 use super::slots::{Slot, Slots};
 use crate::clock::{Clock, monotonic_ns};
 use crate::ids::JobId;
+use crate::jobs::budget::Permit;
 use crate::wire::compose::{ComposeSlot, ComposeSpec, ComposedAudio, ComposedVideo};
 use crate::wire::control::{FailureKind, Spec, ToWorker};
 use crate::wire::media;
@@ -47,6 +48,8 @@ const AUDIO_KBPS: u32 = 128;
 pub(super) struct Control {
     shared: Arc<Shared>,
     job: JobId,
+    /// The composer's share of the board, until it is started.
+    permit: Option<Permit>,
 
     slots: Slots,
     /// Does a process listen?
@@ -114,13 +117,13 @@ pub(super) async fn run(mut control: Control, request: Request) {
 impl Control {
     pub fn new(
         shared: Arc<Shared>,
-        job: JobId,
+        (job, permit): (JobId, Permit),
         told: watch::Sender<Progress>,
         wanted: watch::Receiver<Wanted>,
         events: mpsc::Receiver<jobs::Event>,
     ) -> Control {
         let deadline = shared.clock.now() + PATIENCE;
-        Control { shared, job, slots: Slots::default(), listens: false, deadline, written: 0, wanted, events, told }
+        Control { shared, job, permit: Some(permit), slots: Slots::default(), listens: false, deadline, written: 0, wanted, events, told }
     }
 
     /// C2 to C4, until it has to end.
@@ -164,12 +167,15 @@ impl Control {
         }
     }
 
-    fn start(&self, recording: &Recording) -> Result<(), String> {
+    fn start(&mut self, recording: &Recording) -> Result<(), String> {
         let (ours, theirs) = media::pair().map_err(|error| format!("no media socket: {error}"))?;
         let job = self.job;
         self.shared.engine.send(engine::Command::AttachSink { job, socket: ours }).map_err(|error| error.to_string())?;
         let (name, spec) = (format!("recording {}", recording.id), spec(recording, &self.shared.library));
-        self.shared.jobs.send(jobs::Command::Start { job, name, spec, media: theirs }).map_err(|error| error.to_string())
+        self.shared
+            .jobs
+            .send(jobs::Command::Start { job, name, spec, media: theirs, permit: self.permit.take() })
+            .map_err(|error| error.to_string())
     }
 
     /// What the supervisor said; `Some` when that is the end.

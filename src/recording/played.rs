@@ -46,7 +46,7 @@ impl Composers {
                 self.running.insert(job, Composer { spec, film: None, seconds: 0, slots: BTreeMap::new() });
                 self.begin(job)
             }
-            Command::Start { spec: Spec::Camera(_), .. } => panic!("no composer"),
+            Command::Start { spec: Spec::Camera(_) | Spec::Transcode(_), .. } => panic!("no composer"),
             Command::Tell { job, message } => self.told(job, message),
             Command::Stop { job } => {
                 assert!(self.running.remove(&job).is_some());

@@ -7,6 +7,7 @@ use super::recorder::{Progress, Recorder};
 use super::recovery;
 use crate::clock::Clock;
 use crate::ids::{JobId, SessionId, SessionKey};
+use crate::jobs::budget::{Load, Refused, Work};
 use crate::{engine, jobs};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,8 +91,9 @@ impl Recordings {
         &self.shared.library
     }
 
-    /// Begins a recording; waits for nothing. How it goes the recorder sees.
-    pub fn start(&self, request: Request) -> Recorder {
+    /// Begins a recording; waits for nothing. How it goes the recorder sees. Errors: the board cannot carry it.
+    pub fn start(&self, request: Request) -> Result<Recorder, Refused> {
+        let permit = self.shared.jobs.budget().admit(load(&request.plan))?;
         let (events, heard) = mpsc::channel(EVENTS);
         let (told, progress) = watch::channel(Progress::default());
         let (recorder, wanted) = Recorder::new(request.cast.clone(), progress);
@@ -100,9 +102,9 @@ impl Recordings {
         let job = JobId::new(SessionKey::RECORDINGS, running.last);
         running.events.insert(job, events);
         while running.tasks.try_join_next().is_some() {}
-        let control = Control::new(self.shared.clone(), job, told, wanted, heard);
+        let control = Control::new(self.shared.clone(), (job, permit), told, wanted, heard);
         running.tasks.spawn(control::run(control, request));
-        recorder
+        Ok(recorder)
     }
 
     /// Hands an event of a composer to its recording; one that is over hears nothing.
@@ -120,6 +122,14 @@ impl Recordings {
         let mut tasks = std::mem::take(&mut self.shared.running().tasks);
         while tasks.join_next().await.is_some() {}
     }
+}
+
+fn load(plan: &Plan) -> Load {
+    let pixels = plan.video.map_or(0, |picture| {
+        let (width, height) = picture.resolution.even();
+        u64::from(width) * u64::from(height) * u64::from(picture.frame_rate)
+    });
+    Load { work: Work::Compose, pixels }
 }
 
 impl Shared {

@@ -79,7 +79,7 @@ async fn killed_after(last: u8, root: &Path, composer_too: bool) -> u64 {
     let recordings = Recordings::new(library, engine, jobs, Clock::simulated(0));
     let steps = &recordings.shared.clone().steps;
     steps.last.store(last, Relaxed);
-    let mut recorder = Some(recordings.start(request()));
+    let mut recorder = Some(recordings.start(request()).unwrap());
     let mut scene = Scene { recordings, composers: Composers::default(), commands, written: 0 };
     let began = Clock::System.now();
     while !steps.is_stopped.load(Relaxed) {

@@ -67,7 +67,7 @@ impl Actor {
         let cast: Vec<Cast> = self.roster.active().filter_map(|connection| Some(cast(connection.live()?))).collect();
         let nobody_publishes = cast.is_empty();
         let request = Request { session: self.id.clone(), session_created_at: self.created_at, plan, cast };
-        let recorder = recordings.start(request);
+        let recorder = recordings.start(request).map_err(|refused| Denied::Busy(refused.to_string()))?;
         let follower = recorder.follower();
         self.film.stopped.retain(|follower| !follower.progress().status().is_final());
         (self.film.recorder, self.film.announced) = (Some(recorder), false);

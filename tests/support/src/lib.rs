@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`camera`] | a synthetic RTSP camera in a process of its own |
 //! | [`daemon`] | the real binary in a process of its own: start, readiness, log, stop, kill |
+//! | [`kills`] | a process killed at random moments, and what it had acknowledged |
 //! | [`rest`] | a small HTTP client that refuses what the API does not send |
 //! | [`signaling`] | a JSON-RPC client over WebSocket with an ordered log of notifications |
 //! | [`peer`] | a WebRTC client (str0m, RTP mode) that publishes or watches |
@@ -19,6 +20,7 @@ pub mod camera;
 pub mod daemon;
 pub mod flashes;
 pub mod frames;
+pub mod kills;
 pub mod material;
 pub mod peer;
 pub mod rest;
