@@ -42,7 +42,7 @@ async fn two_viewers_share_one_transcoder_that_ends_after_them() {
     let camera = TestCamera::start(&Options::default()).unwrap();
     let house = House::open().await;
     let session = house.session(json!({})).await;
-    let (_, stream) = house.camera(&session, &camera.url, false).await;
+    let (camera_id, stream) = house.camera(&session, &camera.url, false).await;
     let able = Whep::watch(&house.rest, &session, &stream).await.peer;
     sees(&able, "H264").await;
     let before = house.daemon.workers();
@@ -64,8 +64,7 @@ async fn two_viewers_share_one_transcoder_that_ends_after_them() {
     whep.end().await.expect(200);
     goes_on(&second, "one of two has left").await;
     assert!(house.daemon.workers().contains(&transcoder));
-    let connection = json!({"sender": &stream});
-    alice.client.must("unsubscribeFromVideo", connection).await;
+    alice.client.must("unsubscribeFromVideo", json!({"sender": camera_id})).await;
     let left = Clock::System.now();
     gone(transcoder, LINGER).await;
     println!("the transcoder lived on for {:?}", left.elapsed());
@@ -115,7 +114,8 @@ async fn a_publisher_of_another_codec_than_the_forced_one_is_transcoded_where_th
     let bob = house.join(&session, "bob").await;
     let viewer = bob.try_watch(&stream, viewer_of(Media::Vp8)).await.unwrap_or_else(|refusal| panic!("{refusal:?}"));
     sees(&viewer, "VP8").await;
-    sees(&bob_again(&house, &session, &stream).await, "H264").await;
+    let carol = house.join(&session, "carol").await.watch(&stream).await;
+    sees(&carol, "H264").await;
 
     // and the other way round, by the default of the box
     let house = House::of(options().env("OPENVIDU_STREAMS_ALLOW_TRANSCODING", "true")).await;
@@ -126,11 +126,6 @@ async fn a_publisher_of_another_codec_than_the_forced_one_is_transcoded_where_th
     let stream = alice.publish(&publisher, &wish).await;
     let viewer = bob.try_watch(&stream, viewer_of(Media::H264)).await.unwrap_or_else(|refusal| panic!("{refusal:?}"));
     sees(&viewer, "H264").await;
-}
-
-/// Somebody who takes everything.
-async fn bob_again(house: &House, session: &str, stream: &str) -> Peer {
-    house.join(session, "carol").await.watch(stream).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
