@@ -84,6 +84,7 @@ pub(super) async fn run(mut control: Control, request: Request) {
     };
     tracing::info!(recording = %recording.id, "recording is starting");
     control.tell(&recording, None);
+    control.passed(1).await;
     let began = clock.now();
     let (recording, end) = control.record(recording).await;
     let fault = match &end {
@@ -102,12 +103,15 @@ pub(super) async fn run(mut control: Control, request: Request) {
         control.finish().await;
     }
     control.end_job().await;
+    control.passed(6).await;
     let films = recovery::films(&library, &stopped, clock).await;
+    control.passed(7).await;
     let fault = fault.or_else(|| films.fault.clone()).or_else(|| (films.count == 0).then(|| "nothing was recorded".to_owned()));
     let ended = recovery::ended(&stopped, &films, fault.is_some());
     let seconds = clock.now().duration_since(began).as_secs();
     tracing::info!(recording = %ended.id, status = ended.status.as_str(), bytes = ended.size, seconds, "recording has ended");
     control.save(ended, fault).await;
+    control.passed(8).await;
 }
 
 impl Control {
@@ -127,6 +131,7 @@ impl Control {
         if let Err(fault) = self.start(&recording) {
             return (recording, End::Failed(fault));
         }
+        self.passed(2).await;
         let clock = self.shared.clock;
         loop {
             let wanted = self.wanted.borrow_and_update().clone();
@@ -134,6 +139,9 @@ impl Control {
                 return (recording, End::Asked(reason));
             }
             self.cast(&recording, &wanted);
+            if self.listens {
+                self.passed(3).await;
+            }
             tokio::select! {
                 changed = self.wanted.changed() => {
                     if changed.is_err() {
@@ -154,6 +162,7 @@ impl Control {
                 recording.status = Status::Started;
                 tracing::info!(recording = %recording.id, "recording");
                 self.save(recording.clone(), None).await;
+                self.passed(4).await;
             }
         }
     }
@@ -239,6 +248,7 @@ impl Control {
             return;
         }
         self.say(ToWorker::Stop);
+        self.passed(5).await;
         let until = self.shared.clock.now() + FINISHING;
         loop {
             tokio::select! {
@@ -270,6 +280,11 @@ impl Control {
         tracing::error!(?job, "the floors below did not take the end of a recording");
     }
 
+    /// Step C`step` is done.
+    async fn passed(&self, step: u8) {
+        self.shared.steps.passed(step).await;
+    }
+
     async fn save(&self, recording: Recording, fault: Option<String>) {
         recovery::save(&self.shared.library, recording.clone()).await;
         self.tell(&recording, fault);
@@ -289,7 +304,7 @@ async fn create(library: Arc<Library>, clock: Clock, request: &Request) -> Resul
         library.create(&session.clone(), |id| {
             let name = plan.name.filter(|name| is_word(name)).unwrap_or_else(|| id.to_string());
             let (audio, video, status) = (plan.audio, plan.video, Status::Starting);
-            Recording { id, session, unique_session, name, created_at, audio, video, status, size: 0, duration_ms: 0 }
+            Recording { id, session, unique_session, name, created_at, audio, video, status, files: 0, size: 0, duration_ms: 0 }
         })
     });
     match made.await {

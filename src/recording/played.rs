@@ -101,6 +101,15 @@ impl Composers {
         Event::Down { job, failure: Failure { kind, text: "played".into() }, retry_in: Duration::from_millis(250) }
     }
 
+    /// The daemon is gone: each finishes its film, or is killed as well.
+    pub fn abandon(self, killed: bool) {
+        for (writer, _lock) in self.running.into_values().filter_map(|composer| composer.film) {
+            if !killed {
+                writer.finish().unwrap();
+            }
+        }
+    }
+
     fn told(&mut self, job: JobId, message: ToWorker) -> Vec<Event> {
         let composer = self.running.get_mut(&job).unwrap();
         match message {

@@ -31,7 +31,7 @@ pub struct Request {
 /// The recordings of this box. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Recordings {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What all recordings share.
@@ -41,7 +41,32 @@ pub(super) struct Shared {
     pub engine: engine::Handle,
     pub jobs: jobs::Handle,
     pub clock: Clock,
+    pub steps: Steps,
     running: Mutex<Running>,
+}
+
+/// Passed by every recording's task. Production goes on; a test may stop the task there for good, as a kill of the daemon would.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    /// The task stops when it has done this one; 0 = never.
+    #[cfg(test)]
+    pub last: std::sync::atomic::AtomicU8,
+    #[cfg(test)]
+    pub is_stopped: std::sync::atomic::AtomicBool,
+}
+
+impl Steps {
+    #[cfg(not(test))]
+    pub async fn passed(&self, _step: u8) {}
+
+    #[cfg(test)]
+    pub async fn passed(&self, step: u8) {
+        use std::sync::atomic::Ordering::Relaxed;
+        if self.last.load(Relaxed) == step {
+            self.is_stopped.store(true, Relaxed);
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +81,7 @@ impl Recordings {
     /// now on.
     pub fn new(library: Library, engine: engine::Handle, jobs: jobs::Handle, clock: Clock) -> Recordings {
         let library = Arc::new(library);
-        let shared = Arc::new(Shared { library: library.clone(), engine, jobs, clock, running: Mutex::default() });
+        let shared = Arc::new(Shared { library: library.clone(), engine, jobs, clock, steps: Steps::default(), running: Mutex::default() });
         shared.running().tasks.spawn(recovery::recover(library, clock));
         Recordings { shared }
     }
@@ -108,6 +133,13 @@ fn load(plan: &Plan) -> Load {
 }
 
 impl Shared {
+    /// The daemon is killed: no task does anything more.
+    #[cfg(test)]
+    pub async fn kill(&self) {
+        let mut tasks = std::mem::take(&mut self.running().tasks);
+        tasks.shutdown().await;
+    }
+
     /// A recording is over.
     pub fn forget(&self, job: JobId) {
         self.running().events.remove(&job);

@@ -7,6 +7,7 @@
 use super::command::ViewerId;
 use super::error::Denied;
 use super::rendition::View;
+use crate::engine::negotiate;
 use crate::ids::{ConnectionId, JobId, PeerId, SessionKey, TrackId};
 use crate::jobs::budget::{Load, Refused};
 use crate::rtp::{Codec, Kind};
@@ -50,6 +51,14 @@ pub(super) struct Offer {
     pub video_codecs: Vec<Codec>,
     pub max_video_kbps: Option<u32>,
     pub loopback: bool,
+}
+
+impl Offer {
+    /// The video codec that the engine takes if it takes the offer.
+    pub fn codec(&self) -> Codec {
+        let offered = negotiate::accepts(&self.sdp);
+        self.video_codecs.iter().copied().find(|codec| offered.contains(codec)).unwrap_or(Codec::Vp8)
+    }
 }
 
 /// What must not be lost: the orders to end something, and those that a picture hangs on.

@@ -29,7 +29,7 @@ mod token;
 pub use command::{Access, Call, Command, Watching};
 pub use error::Denied;
 pub use notice::{Notice, Reply};
-pub use outbox::{Outbox, Outgoing};
+pub use outbox::{Inbox, Outbox, Outgoing};
 pub use properties::SessionProperties;
 pub use registry::{Registry, SessionHandle, Settings, Transcoding};
 pub use role::{Audience, Role};

@@ -74,7 +74,7 @@ impl Default for Settings {
 /// The sessions of this box. Cheap to clone. They end when the last clone and the last handle are gone.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    settings: Settings,
+    settings: Arc<RwLock<Settings>>,
     engine: engine::Handle,
     jobs: jobs::Handle,
     /// `None`: this box does not record.
@@ -100,7 +100,12 @@ struct Entry {
 impl Registry {
     /// An empty registry over the floors below; without `recordings` nothing can be recorded.
     pub fn new(settings: Settings, engine: engine::Handle, jobs: jobs::Handle, recordings: Option<Recordings>, clock: Clock) -> Registry {
-        Registry { settings, engine, jobs, recordings, clock, table: Arc::default() }
+        Registry { settings: Arc::new(RwLock::new(settings)), engine, jobs, recordings, clock, table: Arc::default() }
+    }
+
+    /// Sessions created from now on have these settings.
+    pub fn set(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// Creates a session (pending) and starts its actor; needs a tokio runtime. Its id is the custom one of `properties`, or a
@@ -125,7 +130,8 @@ impl Registry {
         let key = SessionKey(table.last);
         let seat = Seat { table: Arc::downgrade(&self.table), key };
         let below = Below::new(key, self.engine.clone(), self.jobs.clone());
-        let settings = (self.settings.clone(), self.recordings.clone());
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let settings = (settings, self.recordings.clone());
         let (actor, snapshot) = Actor::new(settings, self.clock, (key, id.clone()), properties, (commands, heard), below, seat);
         let handle = SessionHandle { id: id.clone(), mailbox, snapshot };
         table.keys.insert(id, key);

@@ -42,7 +42,7 @@ impl Publishing {
     pub fn peer(&self) -> Option<PeerId> {
         match self {
             Publishing::Offered(stream) | Publishing::Live(stream) => match stream.source {
-                Source::Client(peer) => peer,
+                Source::Client { peer, .. } => peer,
                 Source::Camera(_) => None,
             },
             Publishing::No => None,
@@ -73,8 +73,12 @@ pub(super) struct Stream {
 /// Where the packets come from.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Source {
-    /// A client's transport; `None` when it was lost. The stream stays: the client may come back with another.
-    Client(Option<PeerId>),
+    /// A client's transport; no `peer` when it was lost. The stream stays: the client may come back with another, which gets
+    /// the stream back too if the first one did (`loopback`).
+    Client {
+        peer: Option<PeerId>,
+        loopback: bool,
+    },
     Camera(Camera),
 }
 

@@ -179,6 +179,13 @@ impl Member {
         Ok(published)
     }
 
+    /// Offers `peer` for a stream whose transport broke, under the name `key`; gives the result. The answer is handed to the peer.
+    pub async fn reconnect(&self, stream: &str, peer: &Peer, key: &str) -> Result<Value, Refusal> {
+        let result = self.client.request("reconnectStream", json!({"stream": stream, key: peer.offer()})).await?;
+        peer.answer(result["sdpAnswer"].as_str().expect("an answer"));
+        Ok(result)
+    }
+
     /// Subscribes to a stream; gives the viewer, whose transport comes up by itself.
     pub async fn watch(&self, stream: &str) -> Peer {
         self.try_watch(stream, Peer::viewer(true, true)).await.unwrap_or_else(|refusal| panic!("{refusal:?}"))

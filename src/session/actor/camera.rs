@@ -107,7 +107,7 @@ fn camera_mut(connection: &mut Connection) -> Option<(&mut Camera, Tracks)> {
     let stream = connection.active_mut()?.publishing.live_mut()?;
     match &mut stream.source {
         Source::Camera(camera) => Some((camera, stream.tracks)),
-        Source::Client(_) => None,
+        Source::Client { .. } => None,
     }
 }
 

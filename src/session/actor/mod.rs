@@ -4,14 +4,16 @@
 //! snapshot, then what was collected goes out. So who hears an answer already reads its effect. A turn never waits: engine and
 //! supervisor are told by try-send, and whoever needs their answer is put on hold (`holds.rs`).
 //!
-//! This file has the loop and the dispatch; each subject has a file: [`join`], [`leave`], [`publish`], [`subscribe`], [`camera`],
-//! [`watch`], [`rendition`], [`record`], [`relay`] for requests, [`answers`] for the engine's word on an offer.
+//! This file has the loop and the dispatch; each subject has a file: [`join`], [`leave`], [`publish`], [`subscribe`],
+//! [`reconnect`], [`camera`], [`watch`], [`rendition`], [`record`], [`relay`] for requests, [`answers`] for the engine's word on
+//! an offer.
 
 mod answers;
 mod camera;
 mod join;
 mod leave;
 mod publish;
+mod reconnect;
 mod record;
 mod relay;
 mod rendition;
@@ -185,6 +187,7 @@ impl Actor {
         let result: Result<Option<Reply>, Denied> = match call {
             Call::Publish(call) => self.on_publish(&asker, call).map(|()| None),
             Call::Subscribe { stream, offer } => self.on_subscribe(&asker, &stream, offer).map(|()| None),
+            Call::Reconnect { stream, offer } => self.on_reconnect(&asker, &stream, offer).map(|()| None),
             Call::Leave => {
                 self.on_leave(&asker);
                 Ok(None)

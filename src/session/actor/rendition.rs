@@ -89,11 +89,11 @@ impl Actor {
     fn may_be_transcoded(&self, stream: &Stream) -> Result<(), Denied> {
         let forced = self.properties.forced_video_codec != ForcedCodec::None;
         match stream.source {
-            Source::Client(_) if forced && !self.properties.allow_transcoding => {
+            Source::Client { .. } if forced && !self.properties.allow_transcoding => {
                 let text = "the SDP offer does not have the codec that this session forces, and transcoding is not allowed in it";
                 Err(Denied::NoCodec(format!("{text} ({})", stream.codec.name())))
             }
-            Source::Client(_) | Source::Camera(_) => Ok(()),
+            Source::Client { .. } | Source::Camera(_) => Ok(()),
         }
     }
 

@@ -1,14 +1,16 @@
 //! Stories of sessions in simulated time: real registry and actors, and in the place of engine and supervisor a house that plays
 //! them by hand. Nothing waits for wall time; [`House::pump`] lets everybody run until nobody has anything to do.
 //!
-//! `clients` tells of those who come and go, `media` of streams, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `bounds` of full
+//! `clients` tells of those who come and go, `media` of streams, `reconnects` of transports that broke, `cuts` of networks that break at random, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `bounds` of full
 //! queues and of panics; `random` plays any story at all and checks what always holds.
 
 mod bounds;
 mod cameras;
 mod clients;
+mod cuts;
 mod media;
 mod random;
+mod reconnects;
 mod recordings;
 mod renditions;
 mod whep;
@@ -16,7 +18,7 @@ mod whep;
 use super::command::{Call, Command, Join, PublishCall, RequestId, SocketId};
 use super::error::Denied;
 use super::notice::{EndReason, Joined, Notice, Reply};
-use super::outbox::{Outbox, Outgoing};
+use super::outbox::{Inbox, Outbox, Outgoing};
 use super::properties::{
     CameraProperties, ForcedCodec, MediaMode, RecordingMode, RecordingProperties, SessionProperties, WebrtcProperties,
 };
@@ -369,7 +371,7 @@ struct Client {
     session: SessionHandle,
     joined: Joined,
     socket: SocketId,
-    received: mpsc::Receiver<Outgoing>,
+    received: Inbox,
     requests: i64,
     replies: Vec<(RequestId, Result<Reply, Denied>)>,
     notices: Vec<Notice>,
@@ -377,7 +379,7 @@ struct Client {
 
 impl Client {
     /// The first message must be the reply to the join.
-    fn new(session: SessionHandle, socket: SocketId, mut received: mpsc::Receiver<Outgoing>) -> Result<Client, Denied> {
+    fn new(session: SessionHandle, socket: SocketId, mut received: Inbox) -> Result<Client, Denied> {
         let Outgoing::Reply { request: RequestId(1), result } = received.try_recv().expect("a join is answered") else {
             panic!("something overtook the join reply");
         };
@@ -427,6 +429,7 @@ impl Client {
                 Outgoing::Notice(notice) => self.notices.push(notice),
             }
         }
+        self.received.confirm(self.received.taken());
     }
 
     /// Has the session dropped its outbox?
