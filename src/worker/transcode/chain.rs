@@ -175,10 +175,10 @@ impl Chain {
     }
 
     /// What hangs, in words.
-    pub fn hangs(&self, now: u64) -> Option<String> {
-        let hung = if self.live.decoding.hangs(now) {
+    pub fn hangs(&self) -> Option<String> {
+        let hung = if self.live.decoding.hangs() {
             "decoder"
-        } else if self.live.encoding.hangs(now) {
+        } else if self.live.encoding.hangs() {
             "encoder"
         } else {
             return None;

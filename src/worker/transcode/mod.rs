@@ -209,7 +209,7 @@ impl Job {
             }
         }
         self.give_all(units)?;
-        if let Some(text) = self.chain.as_ref().and_then(|chain| chain.hangs(now)) {
+        if let Some(text) = self.chain.as_ref().and_then(Chain::hangs) {
             self.turns.send(Turn::Failed(Failure { kind: FailureKind::Pipeline, text }));
         }
         if now.saturating_sub(self.reported) >= REPORT {
