@@ -317,6 +317,8 @@ impl World {
     async fn end(mut self) {
         self.house.pass(10_000).await;
         self.check().await;
+        // who was given up after 10 s watched until then
+        self.house.pass(5_000).await;
         let peers = self.house.peers.len();
         assert!(peers > 0 || self.house.transcoders().is_empty(), "nobody watches, and something is transcoded");
         assert!(self.guests.iter().all(|guest| guest.open.is_empty()), "an offer was not answered in time");
