@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | 6 | `main`, [`daemon`] | arguments, wiring, start, readiness, stop |
 //! | 5 | [`rest`], [`signaling`], [`whip`] | the doors: parse, send one [`session::Command`], render |
+//! | 5 | [`web`] | the box's own pages: metrics |
 //! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
 //! | 3 | [`state`] | what comes back after a power cut: sessions with cameras |
 //! | 3 | [`recording`] | recordings: made by a task each, kept on disk, finished by the next start after a crash |
@@ -36,6 +37,7 @@ pub mod rtp;
 pub mod session;
 pub mod signaling;
 pub mod state;
+pub mod web;
 pub mod whip;
 pub mod wire;
 pub mod worker;

@@ -69,6 +69,7 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
         registry: floors.registry.clone(),
         recordings: floors.recordings.clone(),
         engine: floors.engine.handle.clone(),
+        counters: floors.counters.clone(),
         secret,
         clock,
         ice: vec![stun_url(&config.domain, media_port)],
@@ -160,6 +161,7 @@ async fn keep(state: &State, text: Option<String>) {
 struct Floors {
     engine: engine::Running,
     supervisor: JoinHandle<()>,
+    counters: jobs::Counters,
     /// `None`: this box does not record.
     recordings: Option<Recordings>,
     registry: Registry,
@@ -185,7 +187,8 @@ impl Floors {
             engine::start(settings, clock, engine_events).map_err(|error| http::refused("VIDUCT_MEDIA_PORT", config.media_port, &error))?;
         let budget = jobs::Budget::new(config.cpu_budget.map(|percent| percent.saturating_mul(10)), clock);
         let (jobs, jobs_commands) = jobs::Handle::with(budget);
-        let supervisor = jobs::start(clock, jobs::Settings::new(program), jobs_commands, jobs_events);
+        let counters = jobs.counters();
+        let supervisor = jobs::start(clock, jobs::Settings::new(program, counters.clone()), jobs_commands, jobs_events);
 
         let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), clock));
         let mut registry = Registry::new(session_settings(config), engine.handle.clone(), jobs, recordings.clone(), clock);
@@ -197,7 +200,7 @@ impl Floors {
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
-        Ok(Floors { engine, supervisor, recordings, registry, store, tasks })
+        Ok(Floors { engine, supervisor, counters, recordings, registry, store, tasks })
     }
 }
 

@@ -137,6 +137,8 @@ pub enum Closed {
 pub struct Stats {
     /// Transports that exist now.
     pub peers: usize,
+    /// Those of them that are sent media.
+    pub viewers: usize,
     /// Tracks that exist now.
     pub tracks: usize,
     /// Feeds (workers' sockets) that exist now.

@@ -145,6 +145,7 @@ impl Core {
         let ignored = self.feeds.values().map(|feed| feed.ignored).chain(self.sinks.values().map(|sink| sink.ignored)).sum::<u64>();
         Stats {
             peers: self.peers.len(),
+            viewers: self.peers.values().filter(|peer| !peer.outgoing.is_empty()).count(),
             tracks: self.tracks.len(),
             feeds: self.feeds.len(),
             sinks: self.sinks.len(),

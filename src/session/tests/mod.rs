@@ -478,7 +478,7 @@ fn camera(only_play_with_subscribers: bool) -> CameraProperties {
     let url = "rtsp://192.0.2.9:554/live?stream=1".into();
     CameraProperties {
         rtsp_uri: "rtsp://admin:hidden@192.0.2.9:554/live?stream=1".into(),
-        camera: CameraSpec { url, user, password, latency_ms: 2000, allow_loopback: false },
+        camera: CameraSpec { url, user, password, latency_ms: 2000, allow_loopback: false, transport: Default::default() },
         data: "gate".into(),
         adaptative_bitrate: true,
         only_play_with_subscribers,

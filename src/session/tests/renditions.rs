@@ -74,7 +74,7 @@ async fn who_takes_the_stream_gets_it_and_others_share_one_transcoder_until_5_s_
         house.job_says(jobs::Event::Started { job }).await;
         assert_eq!(house.sinks[&job], BTreeMap::from([(VIDEO_SLOT, source)]));
         let failure = Failure { kind: FailureKind::Crashed, text: "signal: 9".into() };
-        house.job_says(jobs::Event::Down { job, failure, retry_in: Duration::from_secs(1) }).await;
+        house.job_says(jobs::Event::Down { job, failure, retry_in: Some(Duration::from_secs(1)) }).await;
         assert!(house.sinks[&job].is_empty());
     }
 

@@ -182,6 +182,8 @@ impl Core {
         let mut record = self.seen();
         let codec = match spec.codec {
             Codec::Opus => "opus",
+            Codec::PCMU => "PCMU",
+            Codec::PCMA => "PCMA",
             Codec::Vp8 => "VP8",
             Codec::H264 => "H264",
             _ => "other",
@@ -320,7 +322,9 @@ fn config(video: &[Media]) -> RtcConfig {
         .set_stats_interval(Some(STATS))
         .set_rtcp_report_interval_audio(Duration::from_secs(1))
         .clear_codecs()
-        .enable_opus(true, false);
+        .enable_opus(true, false)
+        .enable_pcmu(true, false)
+        .enable_pcma(true, false);
     config.set_initial_stun_rto(Duration::from_millis(100));
     video.iter().fold(config, |config, media| match media {
         Media::Vp8 => config.enable_vp8(true),
