@@ -34,15 +34,15 @@ const CLOSING: Duration = Duration::from_millis(2700);
 /// What each of the four other steps may take; together less than the 10 s that are promised.
 const STEP: Duration = Duration::from_millis(1800);
 
-/// Runs until SIGTERM or SIGINT, and ends within 10 s of it.
-pub async fn run(ready: Ready) -> Result<(), Refused> {
+/// Runs until SIGTERM or SIGINT, or until the media thread is dead, and ends within 10 s of it.
+pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     let mut signals = Signals::new().map_err(|error| Refused::System { what: "the signal handler", error })?;
     let https = http::listen(ready.config.https_port, "HTTPS_PORT")?;
     let http = ready.config.http_port.map(|port| http::listen(port, "HTTP_PORT")).transpose()?;
     let http_port = http.as_ref().map(port_of);
     let config = Arc::new(ready.config.with_https_port(port_of(&https)));
 
-    let floors = Floors::start(&config, &ready.lan, ready.clock)?;
+    let mut floors = Floors::start(&config, &ready.lan, ready.clock)?;
     // all its sockets have the same port
     let media_port = floors.engine.local.first().map_or(0, SocketAddr::port);
     let ice = vec![stun_url(&config.domain, media_port)];
@@ -51,19 +51,41 @@ pub async fn run(ready: Ready) -> Result<(), Refused> {
     say(&greeting(&config, http_port, media_port));
     systemd::ready();
 
-    let name = signals.next().await;
-    tracing::info!("{name}: stopping");
+    let ended = asked_or_broken(signals.next(), floors.engine.ended()).await;
     systemd::stopping();
     let mut ending = pin!(stop(floors, doors));
     tokio::select! {
         () = &mut ending => tracing::info!("stopped"),
         name = signals.next() => {
-            tracing::warn!("{name} again: ending now");
+            tracing::warn!("{name}: ending now");
             // dropping what is left could wait for what hangs
             std::process::exit(1);
         }
     }
-    Ok(())
+    Ok(ended)
+}
+
+/// Why the daemon ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Whoever started it wanted it to.
+    Asked,
+    /// The media thread is dead: a bug. Its transports and tracks died with it, so only a new process helps.
+    Broken,
+}
+
+/// Waits for a signal or for the death of the media thread.
+async fn asked_or_broken(signal: impl Future<Output = &'static str>, death: impl Future<Output = ()>) -> Ended {
+    tokio::select! {
+        name = signal => {
+            tracing::info!("{name}: stopping");
+            Ended::Asked
+        }
+        () = death => {
+            tracing::error!("the media thread has died: stopping, so that the daemon can be started again");
+            Ended::Broken
+        }
+    }
 }
 
 /// What stands below the doors.
@@ -106,6 +128,7 @@ impl Floors {
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
+        tasks.spawn(addresses::follow(engine.handle.clone(), lan.to_vec(), config.loopback_candidates, clock));
         Ok(Floors { clock, engine, supervisor, recordings, registry, tasks })
     }
 }
@@ -236,6 +259,12 @@ mod tests {
     use super::*;
     use crate::config::{Sources, load};
     use std::collections::BTreeMap;
+
+    #[tokio::test]
+    async fn a_dead_media_thread_ends_the_daemon_and_a_signal_does_too() {
+        assert_eq!(asked_or_broken(std::future::pending(), async {}).await, Ended::Broken);
+        assert_eq!(asked_or_broken(async { "SIGTERM" }, std::future::pending()).await, Ended::Asked);
+    }
 
     #[test]
     fn the_greeting_names_url_and_ports() {

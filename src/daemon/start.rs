@@ -61,7 +61,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Asked::Help) => say(args::HELP),
         Ok(Asked::Version) => say(concat!("viduct ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Asked::Daemon(options)) => match daemon(&options) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(run::Ended::Asked) => ExitCode::SUCCESS,
+            Ok(run::Ended::Broken) => ExitCode::FAILURE,
             Err(refused) => {
                 eprintln!("viduct cannot start:\n{refused}");
                 ExitCode::FAILURE
@@ -81,7 +82,7 @@ pub fn say(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn daemon(options: &Options) -> Result<(), Refused> {
+fn daemon(options: &Options) -> Result<run::Ended, Refused> {
     let ready = prepare(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)

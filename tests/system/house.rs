@@ -180,7 +180,11 @@ impl Member {
 
     /// Subscribes to a stream; gives the viewer, whose transport comes up by itself.
     pub async fn watch(&self, stream: &str) -> Peer {
-        let mut peer = Peer::viewer(true, true);
+        self.watch_as(stream, Peer::viewer(true, true)).await
+    }
+
+    /// The same with a viewer of one's own.
+    pub async fn watch_as(&self, stream: &str, mut peer: Peer) -> Peer {
         peer.mark_offered();
         let result = self.client.must("receiveVideoFrom", json!({"sender": stream, "sdpOffer": peer.offer()})).await;
         peer.answer(result["sdpAnswer"].as_str().expect("an answer"));

@@ -3,7 +3,7 @@
 use crate::ids::PeerId;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
@@ -67,14 +67,17 @@ impl Client {
 
     /// What a browser knows.
     pub fn codecs() -> RtcConfig {
-        RtcConfig::new()
+        let mut config = RtcConfig::new()
             .clear_codecs()
             .enable_opus(true, false)
             .enable_pcmu(true, false)
             .enable_pcma(true, false)
             .enable_vp8(true)
             .enable_h264(true)
-            .set_extension(5, Extension::PlayoutDelay)
+            .set_extension(5, Extension::PlayoutDelay);
+        // as often as Chromium checks a connection that works
+        config.set_max_stun_rto(Duration::from_millis(2500));
+        config
     }
 
     /// Wants sound and picture.

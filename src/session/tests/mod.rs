@@ -230,6 +230,8 @@ impl House {
             }
             engine::Command::RemoveSlot { job, slot } => assert!(self.sinks.get_mut(&job).unwrap().remove(&slot).is_some()),
             engine::Command::DetachSink { job } => assert!(self.sinks.remove(&job).is_some()),
+            engine::Command::Panic => unreachable!("sessions have no bugs of the engine"),
+            engine::Command::Addresses { .. } => unreachable!("sessions do not know addresses"),
             engine::Command::Stats { .. } => unreachable!("sessions do not ask for statistics"),
             engine::Command::RestartSink { .. } => unreachable!("a successor gets new slots"),
         }
