@@ -26,7 +26,7 @@ use super::transport::Environment;
 use crate::clock::Clock;
 use crate::ids::{JobId, PeerId, SessionKey, TrackId};
 use crate::rtp::{Codec, Kind};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -71,6 +71,7 @@ type Sent = Rc<RefCell<Vec<(Path, Vec<u8>)>>>;
 struct Nic {
     sent: Sent,
     runs: Rc<RefCell<Vec<usize>>>,
+    slow: Rc<Cell<Option<SocketAddr>>>,
 }
 
 impl Transmitter for Nic {
@@ -84,6 +85,9 @@ impl Transmitter for Nic {
             return Outcome::Refused;
         }
         assert_eq!(run.path.local, SocketAddr::from(BOX));
+        if self.slow.get() == Some(run.path.remote) && run.contents[0] >= 128 {
+            return Outcome::Full;
+        }
         self.runs.borrow_mut().push(run.datagrams);
         let datagrams = run.contents.chunks(run.segment).map(|bytes| (run.path, bytes.to_vec()));
         self.sent.borrow_mut().extend(datagrams);
@@ -114,6 +118,8 @@ pub struct World {
     sent: Sent,
     /// Lengths of the runs that went out.
     pub runs: Rc<RefCell<Vec<usize>>>,
+    /// Whose way is full: it is given no media.
+    pub slow: Rc<Cell<Option<SocketAddr>>>,
     flying: VecDeque<Flying>,
     pub filter: Filter,
     pub clients: Vec<Client>,
@@ -135,7 +141,8 @@ impl World {
         let settings = Settings { candidates: vec![SocketAddr::from(BOX).ip()], public, ..Settings::default() };
         let (sender, events) = channel(64);
         let (sent, runs) = (Sent::default(), Rc::new(RefCell::new(Vec::new())));
-        let nic = Nic { sent: sent.clone(), runs: runs.clone() };
+        let slow = Rc::new(Cell::new(None));
+        let nic = Nic { sent: sent.clone(), runs: runs.clone(), slow: slow.clone() };
         let environment = Environment::new(&settings, BOX.1).unwrap();
         let core = Core::new(environment, Box::new(nic), Outbox::new(sender));
         World {
@@ -146,6 +153,7 @@ impl World {
             seen: vec![],
             sent,
             runs,
+            slow,
             flying: VecDeque::new(),
             filter: Box::new(|_| true),
             clients: vec![],

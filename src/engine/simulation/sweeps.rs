@@ -132,7 +132,7 @@ fn messages_of_workers() {
     world.core.add_slot(worker.job, 0, track(1), world.now);
     let mut source = Camera::new(job(2), world.now, 25);
     let mut corpus = vec![vec![3, 0], vec![0], vec![]];
-    for ms in 0..200 {
+    for ms in 0..2000 {
         let moment = Moment { now: world.now + ms * MS, ..world.moment() };
         corpus.extend(source.shoot(moment));
     }

@@ -80,6 +80,9 @@ fn handshakes_that_are_never_finished_are_bounded_and_freed() {
         world.now += 1000 * MS;
         world.core.timeout(world.now);
         world.core.flush();
+        while !world.core.deliver() {
+            world.collect();
+        }
         world.collect();
     }
     assert_eq!((world.closed(1), world.core.stats().peers), (Some(Closed::NeverConnected), 0));
@@ -163,6 +166,30 @@ fn nobody_takes_the_path_of_another_who_uses_it() {
     assert_eq!(world.closed(2), None);
     world.run(30_000 * MS);
     assert_eq!((world.closed(1), world.closed(2)), (None, None), "both are heard");
+}
+
+#[test]
+fn a_viewer_whose_way_is_full_goes_on_with_a_key_frame_when_there_is_room() {
+    let mut world = World::new();
+    let camera = world.camera(1, 250);
+    let (slow, other) = (world.viewer(1, None, Some(camera)), world.viewer(2, None, Some(camera)));
+    world.run(2000 * MS);
+    let remote = world.clients[slow].seen_as;
+    world.slow.set(Some(remote));
+    let asked = world.asked.len();
+    world.run(2000 * MS);
+    assert_eq!(world.asked.len(), asked, "nobody else pays for it with key frames");
+    let before = world.clients[slow].got.len();
+    world.slow.set(None);
+    world.run(1000 * MS);
+    assert_eq!(world.clients[slow].got.len(), before, "without its key frame there is nothing to show");
+    world.core.relieved(path(remote), world.now);
+    world.run(10 * MS);
+    assert_eq!(world.asked.len(), asked + 1);
+    world.run(10_000 * MS);
+    let (fresh, whole) = (world.clients[slow].got.len() - before, world.clients[other].packets(1).len());
+    assert!(fresh > 10 && whole > 300);
+    assert_eq!((world.closed(1), world.closed(2)), (None, None));
 }
 
 #[test]
