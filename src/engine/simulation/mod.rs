@@ -7,6 +7,7 @@ mod client;
 mod publishing;
 mod sinking;
 mod sweeps;
+mod transforming;
 mod trouble;
 mod viewing;
 mod worker;

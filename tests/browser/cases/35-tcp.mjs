@@ -7,7 +7,7 @@ export default {
     const session = await context.session();
     const camera = await session.camera(await context.camera(), { onlyPlayWithSubscribers: false });
     // the policy of a company whose firewall lets no UDP out
-    const browser = await launch({ flags: ['--force-webrtc-ip-handling-policy=disable_non_proxied_udp'] });
+    const browser = await launch({ flags: ['--webrtc-ip-handling-policy=disable_non_proxied_udp'] });
     try {
       const barred = await context.participant(context.version, browser);
       await barred.join(await session.token(), 'barred');
