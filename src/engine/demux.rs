@@ -8,15 +8,15 @@ use super::stun;
 use crate::ids::PeerId;
 use std::collections::HashMap;
 
-/// Paths kept for one peer; a NAT that rebinds more often than this drops the oldest.
-const PATHS: usize = 8;
+/// Paths kept for one peer: its addresses times ours, over UDP and TCP. Beyond it the one checked longest ago is dropped.
+const PATHS: usize = 64;
 
 /// The two tables of a shared port.
 #[derive(Default, Debug)]
 pub struct Demux {
     ufrags: HashMap<String, PeerId>,
     paths: HashMap<Path, PeerId>,
-    /// The paths of each peer, oldest first.
+    /// The paths of each peer, the one checked last at the end.
     peers: HashMap<PeerId, Vec<Path>>,
 }
 
@@ -61,7 +61,6 @@ impl Demux {
     /// A check on `path` was right: what comes from there is this peer's.
     pub fn learn(&mut self, peer: PeerId, path: Path) {
         match self.paths.insert(path, peer) {
-            Some(owner) if owner == peer => return,
             Some(owner) => self.peers.entry(owner).or_default().retain(|known| *known != path),
             None => {}
         }
@@ -161,11 +160,13 @@ mod tests {
     fn a_peer_that_roams_for_ever_keeps_a_bounded_number_of_paths() {
         let mut demux = Demux::default();
         demux.insert(peer(1), "one".into());
-        for port in 0..100 {
+        for port in 0..1000 {
             demux.learn(peer(1), path(port));
+            // the one that is in use is checked again and again
+            demux.learn(peer(1), path(0));
         }
-        assert_eq!(demux.paths.len(), PATHS);
-        assert_eq!(demux.find(&path(99), &MEDIA), Destination::Known(peer(1)));
-        assert_eq!(demux.find(&path(0), &MEDIA), Destination::Stray);
+        assert_eq!((demux.paths.len(), demux.peers[&peer(1)].len()), (PATHS, PATHS));
+        assert_eq!([999, 0].map(|port| demux.find(&path(port), &MEDIA)), [Destination::Known(peer(1)); 2]);
+        assert_eq!(demux.find(&path(1), &MEDIA), Destination::Stray);
     }
 }

@@ -50,8 +50,8 @@ pub struct Peer {
     pub outgoing: Vec<Outgoing>,
     route: Route,
     connected: bool,
-    /// Its way is too slow: it gets what fits, and asks nobody for key frames.
-    congested: bool,
+    /// The way that is too slow: it gets what fits there, and asks nobody for key frames.
+    congested: Option<Path>,
     give_up: Instant,
     candidates: usize,
     /// When this peer wants to be woken.
@@ -71,7 +71,7 @@ impl Peer {
             outgoing,
             route: Route::default(),
             connected: false,
-            congested: false,
+            congested: None,
             give_up: now + GIVE_UP,
             candidates: 0,
             wake: now + FIRST_WAKE,
@@ -90,14 +90,14 @@ impl Peer {
     }
 
     /// Its way took not all it was given: no picture before the next key frame makes sense.
-    pub fn congest(&mut self) {
-        self.congested = true;
+    pub fn congest(&mut self, path: Path) {
+        self.congested = Some(path);
         self.outgoing.iter_mut().for_each(Outgoing::skip_to_key);
     }
 
     /// Its way has room again. The tracks of which it needs a key frame.
     pub fn relieve(&mut self) -> Vec<TrackId> {
-        self.congested = false;
+        self.congested = None;
         self.outgoing.iter().filter(|out| out.waits_for_key()).map(|out| out.track).collect()
     }
 
@@ -156,7 +156,7 @@ impl Peer {
         let mut waits = false;
         for out in self.outgoing.iter_mut().filter(|out| out.track == track) {
             out.forward(&mut self.rtc, packets, view, now);
-            waits |= out.waits_for_key() && !self.congested;
+            waits |= out.waits_for_key() && self.congested.is_none();
         }
         waits
     }
@@ -223,7 +223,10 @@ impl Peer {
         let protocol = if transmit.proto == Carrier::Tcp { Protocol::Tcp } else { Protocol::Udp };
         let path = Path { protocol, local: transmit.source, remote: transmit.destination };
         if !stun::is_stun(&transmit.contents) {
-            return batch.push(self.route.follow(path, now), &transmit.contents);
+            let path = self.route.follow(path, now);
+            // another way may have room
+            self.congested = self.congested.filter(|slow| *slow == path);
+            return batch.push(path, &transmit.contents);
         }
         if stun::is_request(&transmit.contents)
             && let Some(transaction) = stun::transaction(&transmit.contents)

@@ -15,7 +15,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// Who is heard less often than this has left the path to others; answers to our checks alone come more often.
 const GONE: Duration = Duration::from_secs(8);
 /// Paths remembered; the one that has been silent longest is forgotten first.
-const PATHS: usize = 8;
+const PATHS: usize = 16;
 /// Checks of ours that may still be answered.
 const ASKED: usize = 64;
 

@@ -250,7 +250,7 @@ impl Core {
         self.batch.flush();
         for path in self.batch.take_full() {
             if let Some(peer) = self.demux.owner(&path).and_then(|id| self.peers.get_mut(&id)) {
-                peer.congest();
+                peer.congest(path);
             }
         }
     }
