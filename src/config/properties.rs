@@ -306,7 +306,7 @@ pub const PROPERTIES: &[Property] = &[
     row("HTTP_PORT", PORT, "80", "TCP port without TLS, open only with VIDUCT_PLAIN_HTTP; 0 = any").demo("0"),
     row("OPENVIDU_CDR_PATH", Kind::Path(true), "/opt/openvidu/cdr", "Folder of the call detail records").restartable().reported_only(),
     row("VIDUCT_PLAIN_HTTP", Kind::Switch, "false", "Serve everything without TLS on HTTP_PORT as well"),
-    row("VIDUCT_MEDIA_PORT", PORT, "20000", "UDP port of all media; 0 = any"),
+    row("VIDUCT_MEDIA_PORT", PORT, "20000", "UDP and TCP port of all media; 0 = any"),
     row(
         "VIDUCT_STATE_PATH",
         Kind::Path(false),

@@ -1,4 +1,4 @@
-//! The wiring: ports, engine, jobs, sessions, doors; then the wait for a signal or POST restart, and the stop in the reverse order.
+//! The wiring: ports, engine, jobs, sessions, doors; then the wait for what ends it, and the stop in the reverse order.
 
 use super::doors::{Doors, Ground};
 use super::origin::{Origin, keep_as_good};
@@ -46,9 +46,11 @@ pub enum Ended {
     Stopped,
     /// Everything is stopped, and has to be started again.
     Restarting,
+    /// The media thread is dead: a bug. Its transports and tracks died with it, so only a new process helps.
+    Broken,
 }
 
-/// Runs until SIGTERM, SIGINT or POST restart, and ends within 10 s of it. Errors: it did not start, and nothing of it is left.
+/// Runs until SIGTERM, SIGINT, POST restart or the death of the media thread, and ends within 10 s of it. Errors: it did not start, and nothing of it is left.
 pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     let Ready { config, origin, text, state, secret, tls, clock } = ready;
     let mut signals = Signals::new().map_err(|error| Refused::System { what: "the signal handler", error })?;
@@ -81,14 +83,14 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     let mut house = House { origin, state, config, floors, doors };
     let ended = house.live(&mut signals, restarts).await;
     match ended {
-        Ended::Stopped => systemd::stopping(),
+        Ended::Stopped | Ended::Broken => systemd::stopping(),
         Ended::Restarting => systemd::reloading(),
     }
     let mut ending = pin!(stop(house.floors, house.doors));
     tokio::select! {
         () = &mut ending => tracing::info!("stopped"),
         name = signals.end() => {
-            tracing::warn!("{name} again: ending now");
+            tracing::warn!("{name} while stopping: ending now");
             // dropping what is left could wait for what hangs
             std::process::exit(1);
         }
@@ -121,6 +123,10 @@ impl House {
                         systemd::ready();
                     }
                 },
+                () = self.floors.engine.ended() => {
+                    tracing::error!("the media thread has died: stopping, so that the daemon is started again");
+                    return Ended::Broken;
+                }
                 Some(Request { changes, answer }) = restarts.recv() => {
                     let origin = self.origin.clone();
                     let Ok(written) = spawn_blocking(move || restart::write(&origin, changes)).await else { continue };
@@ -167,7 +173,7 @@ struct Floors {
     registry: Registry,
     /// `None`: nothing comes back after a restart.
     store: Option<Store>,
-    /// The router of events from below, the watchdog, and the writer of the store.
+    /// The router of events from below, the watchdog, who looks for new addresses, and the writer of the store.
     tasks: JoinSet<()>,
 }
 
@@ -200,6 +206,7 @@ impl Floors {
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
+        tasks.spawn(addresses::follow(engine.handle.clone(), lan.to_vec(), config.loopback_candidates, clock));
         Ok(Floors { engine, supervisor, counters, recordings, registry, store, tasks })
     }
 }

@@ -30,6 +30,7 @@ mod joins_and_notices;
 mod lost_packets_are_repaired;
 mod media_that_broke_comes_back;
 mod metrics_are_told;
+mod network;
 mod no_job_too_many_is_started;
 mod offers_of_the_2_18_client;
 mod post_restart_begins_anew;

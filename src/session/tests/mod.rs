@@ -252,6 +252,8 @@ impl House {
             }
             engine::Command::RemoveSlot { job, slot } => assert!(self.sinks.get_mut(&job).unwrap().remove(&slot).is_some()),
             engine::Command::DetachSink { job } => assert!(self.sinks.remove(&job).is_some()),
+            engine::Command::Panic => unreachable!("sessions have no bugs of the engine"),
+            engine::Command::Addresses { .. } => unreachable!("sessions do not know addresses"),
             engine::Command::AttachTransform { job, slots, .. } => {
                 self.fresh(job);
                 assert!(slots.len() == 1 && slots[0].0 == VIDEO_SLOT && self.tracks[&slots[0].1] == Kind::Video);

@@ -130,6 +130,13 @@ window.client = (() => {
       };
     },
 
+    // What carries one stream: 'udp' or 'tcp'.
+    async protocol(id) {
+      const report = await streamOf(id).getRTCPeerConnection().getStats();
+      const transport = [...report.values()].find((s) => s.type === 'transport');
+      return report.get(report.get(transport.selectedCandidatePairId).localCandidateId).protocol;
+    },
+
     lipsync: (id, beats) => window.lipsync.measure(videoOf(id), beats),
 
     // The picture in the <video> element, as the brightness of 48 × 27 points.
