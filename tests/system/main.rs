@@ -16,6 +16,7 @@ mod a_recording_survives_kills;
 mod a_viewer_that_stops_reading_hurts_nobody;
 mod an_absent_camera_is_a_log_line;
 mod camera_to_whep;
+mod come_and_go_leaves_nothing;
 mod flash_and_beep_stay_together;
 mod joins_and_notices;
 mod lost_packets_are_repaired;

@@ -9,6 +9,7 @@
 //! | [`peer`] | a WebRTC client (str0m, RTP mode) that publishes or watches |
 //! | [`whep`] | a viewer over WHEP |
 //! | [`frames`] | which received packets make whole, decodable frames |
+//! | [`holdings`] | what a process has: descriptors, threads, children, memory |
 //! | [`flashes`] | media that can be measured, and the measuring of a recorded file |
 //! | [`material`] | pre-encoded clips with a flash and a beep each second |
 //!
@@ -18,6 +19,7 @@ pub mod camera;
 pub mod daemon;
 pub mod flashes;
 pub mod frames;
+pub mod holdings;
 pub mod material;
 pub mod peer;
 pub mod rest;

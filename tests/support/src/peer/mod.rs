@@ -78,6 +78,7 @@ enum Order {
     Answer(String),
     Loss(Loss),
     Freeze(bool),
+    WithoutDtls,
     Keyframe,
 }
 
@@ -140,6 +141,11 @@ impl Peer {
         self.order(Order::Freeze(frozen));
     }
 
+    /// Never begins a DTLS handshake, though its checks succeed. To be said before the answer.
+    pub fn without_dtls(&self) {
+        self.order(Order::WithoutDtls);
+    }
+
     /// Asks for a keyframe (PLI).
     pub fn request_keyframe(&self) {
         self.order(Order::Keyframe);
@@ -198,6 +204,7 @@ fn run(mut core: Core, inbox: &Receiver<Order>) {
             Ok(Order::Answer(sdp)) => core.answer(&sdp, now),
             Ok(Order::Loss(loss)) => core.lose(loss),
             Ok(Order::Freeze(on)) => frozen = on,
+            Ok(Order::WithoutDtls) => core.without_dtls(),
             Ok(Order::Keyframe) => core.request_keyframe(now),
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => return core.close(),
