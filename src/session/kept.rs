@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 /// They must fit into a fresh outbox together with the reply and what the door itself says.
 const COUNT: usize = outbox::CAPACITY - 32;
-const BYTES: usize = outbox::BYTES - (1 << 20);
+const BYTES: usize = outbox::BYTES / 4;
 
 /// Notices in the order they were decided, each with the number of its message, or 0.
 #[derive(Default, Debug)]

@@ -239,10 +239,10 @@ impl fmt::Debug for Links {
 mod tests {
     use super::*;
     use crate::session::notice::EndReason;
-    use crate::session::outbox;
+    use crate::session::outbox::{self, Inbox};
 
+    /// Notices that are kept for a client that is away.
     const AWAY: usize = outbox::CAPACITY - 32;
-    use crate::session::outbox::Inbox;
 
     fn asker(connection: &str, socket: u64, request: i64) -> Asker {
         Asker { connection: connection.into(), socket: SocketId(socket), request: RequestId(request) }

@@ -86,7 +86,10 @@ impl Outbox {
                 TrySendError::Closed(_) => Refused::Closed,
             }),
         };
-        sent.inspect_err(|_| drop(self.shared.bytes.fetch_sub(size, Ordering::AcqRel)))
+        if sent.is_err() {
+            self.shared.bytes.fetch_sub(size, Ordering::AcqRel);
+        }
+        sent
     }
 
     /// The number of the last message that the client has received for certain, and all before it.

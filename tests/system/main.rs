@@ -13,6 +13,7 @@ mod a_lost_socket_may_come_back;
 mod a_published_stream_reaches_every_viewer;
 mod a_recording_plays;
 mod a_recording_survives_kills;
+mod a_sleeping_client_is_bounded;
 mod a_viewer_that_stops_reading_hurts_nobody;
 mod an_absent_camera_is_a_log_line;
 mod camera_to_whep;
