@@ -5,11 +5,13 @@
 //! | 6 | `main`, [`daemon`] | arguments, wiring, start, readiness, stop |
 //! | 5 | [`rest`], [`signaling`], [`whip`] | the doors: parse, send one [`session::Command`], render |
 //! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
+//! | 3 | [`state`] | what comes back after a power cut: sessions with cameras |
 //! | 3 | [`recording`] | recordings: made by a task each, kept on disk, finished by the next start after a crash |
 //! | 2 | [`engine`] | the media thread: one UDP port, all peers, all tracks |
 //! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
 //! | 2 | [`worker`] | a worker process: the only room that knows GStreamer |
 //! | 1 | [`config`], [`wire`], [`rtp`], [`layout`] | properties; what daemon and workers say to each other; packets and codecs; grids |
+//! | 1 | [`hardware`] | which elements decode and encode, the board's own first |
 //! | 1 | [`disk`], [`mp4`] | crash-safe writes; the file of a recording: written, finished in place, recovered |
 //! | 0 | [`ids`], [`clock`] | identifiers; now and sleep |
 //!
@@ -23,6 +25,7 @@ pub mod config;
 pub mod daemon;
 pub mod disk;
 pub mod engine;
+pub mod hardware;
 pub mod ids;
 pub mod jobs;
 pub mod layout;
@@ -32,6 +35,7 @@ pub mod rest;
 pub mod rtp;
 pub mod session;
 pub mod signaling;
+pub mod state;
 pub mod whip;
 pub mod wire;
 pub mod worker;

@@ -13,10 +13,10 @@
 use super::command::{RequestId, SocketId};
 use super::error::Denied;
 use super::holds::Asker;
-use super::kept::Kept;
 use super::notice::{Notice, Reply};
 use super::outbox::{Outbox, Outgoing, Refused};
 use super::token;
+use super::untold::Untold;
 use crate::ids::{ConnectionId, SessionKey};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -64,7 +64,7 @@ struct Link {
 
 enum Place {
     Attached(Attachment),
-    Away { missed: Kept },
+    Away { missed: Untold },
 }
 
 struct Attachment {
@@ -73,7 +73,7 @@ struct Attachment {
     /// Messages written so far.
     written: u64,
     /// Notices among them that the client may not have received. Of more than can be kept the oldest count as received.
-    unsure: Kept,
+    unsure: Untold,
 }
 
 impl Links {
@@ -195,8 +195,8 @@ impl Link {
     }
 
     /// What the client may have missed. Whoever takes it gives the client its next place.
-    fn take_missed(&mut self) -> Kept {
-        match std::mem::replace(&mut self.place, Place::Away { missed: Kept::default() }) {
+    fn take_missed(&mut self) -> Untold {
+        match std::mem::replace(&mut self.place, Place::Away { missed: Untold::default() }) {
             Place::Attached(at) => at.retire(),
             Place::Away { missed } => missed,
         }
@@ -205,7 +205,7 @@ impl Link {
 
 impl Attachment {
     fn new(socket: SocketId, outbox: Outbox) -> Attachment {
-        Attachment { socket, outbox, written: 0, unsure: Kept::default() }
+        Attachment { socket, outbox, written: 0, unsure: Untold::default() }
     }
 
     /// Writes a notice, and keeps it until it was received.
@@ -221,7 +221,7 @@ impl Attachment {
     }
 
     /// Gives the socket up; what the client may not have received.
-    fn retire(mut self) -> Kept {
+    fn retire(mut self) -> Untold {
         self.unsure.forget(self.outbox.received());
         self.outbox.retire();
         self.unsure

@@ -7,6 +7,7 @@ mod client;
 mod publishing;
 mod returning;
 mod sinking;
+mod transforming;
 mod trouble;
 mod viewing;
 mod worker;

@@ -8,9 +8,11 @@ use crate::session::camera::{Camera, Health, Step};
 use crate::session::command::Answer;
 use crate::session::connection::{Active, Connection, State};
 use crate::session::error::Denied;
+use crate::session::keeping::Past;
 use crate::session::lifecycle::Timer;
-use crate::session::notice::Notice;
+use crate::session::notice::{Notice, StreamInfo};
 use crate::session::properties::CameraProperties;
+use crate::session::rendition::Renditions;
 use crate::session::snapshot::{ConnectionKind, ConnectionSnapshot};
 use crate::session::stream::{self, Publishing, Source, Stream};
 use crate::wire::control::Spec;
@@ -31,16 +33,34 @@ impl Actor {
     fn add_camera(&mut self, properties: Arc<CameraProperties>) -> Result<Arc<ConnectionSnapshot>, Denied> {
         let (scheme, place) = scheme_and_place(&properties.camera.url);
         let id = self.fresh_id(|| ConnectionId::random_camera(scheme, place));
+        let info = stream::of_camera(&id, self.clock.unix_ms());
+        self.seat_camera(id, info, properties)
+    }
+
+    /// A camera that was here before a restart is here again, with the ids it had. Errors: [`Denied::Busy`], and it is not.
+    pub fn revive(&mut self, properties: Arc<CameraProperties>, past: Past) -> Result<(), Denied> {
+        let id = past.connection;
+        let info = StreamInfo { stream: past.stream, ..stream::of_camera(&id, past.created_at) };
+        self.seat_camera(id, info, properties).map(|_| ())
+    }
+
+    fn seat_camera(
+        &mut self,
+        id: ConnectionId,
+        info: StreamInfo,
+        properties: Arc<CameraProperties>,
+    ) -> Result<Arc<ConnectionSnapshot>, Denied> {
+        let (_, place) = scheme_and_place(&properties.camera.url);
         let tracks = self.below.add_tracks(true, true)?;
-        let now = self.clock.unix_ms();
-        let info = stream::of_camera(&id, now);
+        let now = info.created_at;
         let active = Active::new(now, address(place), "IPCAM".into(), None);
         let (kind, server_data) = (ConnectionKind::Camera(properties.clone()), properties.data.clone());
         self.roster.insert(Connection { id: id.clone(), created_at: now, kind, server_data, state: State::Pending });
         self.enter(&id, active);
-        let source = Source::Camera(Camera::new(properties));
+        let (source, codec) = (Source::Camera(Camera::new(properties)), stream::OF_CAMERA);
         if let Some(active) = self.roster.get_mut(&id).and_then(|connection| connection.active_mut()) {
-            active.publishing = Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source }));
+            active.publishing =
+                Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source, codec, renditions: Renditions::default() }));
         }
         self.film_joined(&id);
         self.tell_others(&id, Notice::ParticipantPublished { connection: id.clone(), stream: info });
@@ -75,8 +95,11 @@ impl Actor {
         }
     }
 
-    /// What a supervisor said about a camera's job; it has logged it already.
+    /// What a supervisor said about a job; it has logged it already.
     pub(super) fn on_job(&mut self, event: jobs::Event) {
+        if let Some(publisher) = self.below.transcoded_by(event.job()).cloned() {
+            return self.on_rendition_job(&publisher, &event);
+        }
         let (job, health) = match event {
             jobs::Event::Ready { job } => (job, Health::Up),
             jobs::Event::Down { job, failure, .. } => (job, Health::Down(failure.kind)),

@@ -5,7 +5,8 @@
 //! supervisor are told by try-send, and whoever needs their answer is put on hold (`holds.rs`).
 //!
 //! This file has the loop and the dispatch; each subject has a file: [`join`], [`leave`], [`publish`], [`subscribe`],
-//! [`reconnect`], [`camera`], [`watch`], [`record`], [`relay`] for requests, [`answers`] for the engine's word on an offer.
+//! [`reconnect`], [`camera`], [`watch`], [`rendition`], [`record`], [`relay`] for requests, [`answers`] for the engine's word on
+//! an offer.
 
 mod answers;
 mod camera;
@@ -15,6 +16,7 @@ mod publish;
 mod reconnect;
 mod record;
 mod relay;
+mod rendition;
 mod subscribe;
 mod watch;
 
@@ -22,6 +24,7 @@ use super::below::Below;
 use super::command::{Answer, Call, Command, RequestId, ViewerId};
 use super::error::Denied;
 use super::holds::{Asker, HOLD, Hold, Holds};
+use super::keeping;
 use super::lifecycle::{Life, Timer, Timers};
 use super::links::{Delivery, Links, Trouble};
 use super::notice::{EndReason, Notice, Reply};
@@ -33,6 +36,7 @@ use super::snapshot::SessionSnapshot;
 use crate::clock::Clock;
 use crate::ids::{ConnectionId, PeerId, SessionId, SessionKey};
 use crate::recording::Recordings;
+use crate::state::{CameraRecord, Store};
 use crate::{engine, jobs};
 use std::collections::HashMap;
 use std::future::pending;
@@ -78,6 +82,10 @@ pub(super) struct Actor {
     /// Who waits for the end.
     closing: Vec<Answer<()>>,
     readers: readers::Sender<Arc<SessionSnapshot>>,
+    /// `None`: nothing comes back after a restart.
+    store: Option<Store>,
+    /// Kept cameras that could not be brought back; they are kept all the same.
+    away: Vec<CameraRecord>,
     below: Below,
     seat: Seat,
 }
@@ -85,15 +93,15 @@ pub(super) struct Actor {
 impl Actor {
     /// A session in which nobody is, and where readers find what it looks like.
     pub fn new(
-        (settings, recordings): (Settings, Option<Recordings>),
+        (settings, recordings, store): (Settings, Option<Recordings>, Option<Store>),
         clock: Clock,
-        (key, id): (SessionKey, SessionId),
+        (key, id, created_at): (SessionKey, SessionId, u64),
         properties: SessionProperties,
         (mailbox, events): (mpsc::Receiver<Command>, mpsc::Receiver<Event>),
         below: Below,
         seat: Seat,
     ) -> (Actor, readers::Receiver<Arc<SessionSnapshot>>) {
-        let (properties, created_at) = (Arc::new(properties), clock.unix_ms());
+        let properties = Arc::new(properties);
         let (active, recording, connections) = (false, false, Vec::new());
         let snapshot = SessionSnapshot { id: id.clone(), created_at, properties: properties.clone(), active, recording, connections };
         let (readers, snapshots) = readers::channel(Arc::new(snapshot));
@@ -119,6 +127,8 @@ impl Actor {
             deliveries,
             closing,
             readers,
+            store,
+            away: Vec::new(),
             below,
             seat,
         };
@@ -210,9 +220,7 @@ impl Actor {
             Event::Engine(engine::Event::Refused { peer, refusal }) => self.on_refused(peer, &refusal),
             Event::Engine(engine::Event::Closed { peer, cause }) => self.on_closed(peer, cause),
             Event::Engine(engine::Event::Connected { peer }) => tracing::debug!(session = %self.id, ?peer, "media is connected"),
-            Event::Engine(engine::Event::TrackLive { track, format }) => {
-                tracing::debug!(session = %self.id, ?track, ?format, "media flows")
-            }
+            Event::Engine(engine::Event::TrackLive { track, format }) => self.on_track_live(track, format),
             Event::Jobs(event) => self.on_job(event),
         }
     }
@@ -223,6 +231,7 @@ impl Actor {
             match timer {
                 Timer::Grace(connection) => self.depart(&connection, EndReason::NetworkDisconnect, None),
                 Timer::Camera(connection) => self.on_camera_timer(&connection),
+                Timer::Rendition(connection, codec) => self.on_rendition_timer(&connection, codec),
                 Timer::Hold(peer) => self.give_up(peer, Denied::TimedOut(HOLD.as_secs())),
                 Timer::Autostop => self.on_autostop(),
                 // each turn ends with a try
@@ -233,6 +242,7 @@ impl Actor {
 
     /// Ends a turn: readers first, then everybody who is told, and what comes of that.
     fn settle(&mut self) {
+        self.review_renditions();
         if !self.below.retry() {
             self.timers.set(Timer::Unsaid, self.clock.now() + RETRY);
         }
@@ -268,6 +278,35 @@ impl Actor {
         let recording = self.film.is_made();
         let snapshot = SessionSnapshot { id, created_at: self.created_at, properties, active, recording, connections };
         self.readers.send_replace(Arc::new(snapshot));
+        self.keep();
+    }
+
+    /// What shall come back after a restart. The end of a session is noted where it ends, with its reason.
+    fn keep(&self) {
+        let Some(store) = self.store.as_ref().filter(|_| self.life != Life::Gone) else { return };
+        match keeping::record((&self.id, self.created_at), &self.properties, self.roster.iter()) {
+            Some(mut record) => {
+                record.cameras.extend(self.away.iter().cloned());
+                store.put(record);
+            }
+            None => store.remove(self.id.as_str()),
+        }
+    }
+
+    /// A kept camera that does not come back this time.
+    pub fn keep_away(&mut self, camera: CameraRecord) {
+        self.away.push(camera);
+    }
+
+    /// Is there a camera in it?
+    pub fn has_cameras(&self) -> bool {
+        self.roster.iter().any(|connection| connection.role().is_none())
+    }
+
+    /// After its first turn.
+    pub fn begun(mut self) -> Actor {
+        self.settle();
+        self
     }
 
     /// Puts a caller on hold until the engine has answered the offer of `peer`.

@@ -8,6 +8,7 @@ use crate::session::error::Denied;
 use crate::session::holds::{Asker, Hold};
 use crate::session::lifecycle::Timer;
 use crate::session::notice::{EndReason, Notice};
+use crate::session::rendition::Renditions;
 use crate::session::role::Role;
 use crate::session::snapshot::ConnectionKind;
 use crate::session::stream::{self, Publishing, Source, Stream};
@@ -33,10 +34,11 @@ impl Actor {
         let loopback = call.loopback;
         let offer = self.offer(&connection.kind, call.offer, loopback);
         let tracks = self.below.add_tracks(call.has_audio, call.has_video)?;
+        let codec = offer.codec();
         let peer = self.below.publish(id, tracks, offer).inspect_err(|_| self.below.remove_tracks(tracks))?;
         if let Some(active) = self.roster.get_mut(id).and_then(|c| c.active_mut()) {
             let source = Source::Client { peer: Some(peer), loopback };
-            active.publishing = Publishing::Offered(Box::new(Stream { info, tracks, source }));
+            active.publishing = Publishing::Offered(Box::new(Stream { info, tracks, source, codec, renditions: Renditions::default() }));
         }
         self.hold(peer, Hold::Publish(asker.clone()));
         Ok(())
@@ -70,7 +72,7 @@ impl Actor {
     }
 
     /// Everything behind a stream that its publisher gave up ends: those who receive it, its transport or job, its tracks.
-    pub(super) fn end_stream(&mut self, publisher: &ConnectionId, stream: Stream) {
+    pub(super) fn end_stream(&mut self, publisher: &ConnectionId, mut stream: Stream) {
         self.film.left(&stream);
         let mut leaving = Vec::new();
         for (peer, what) in self.below.watching(publisher) {
@@ -92,6 +94,9 @@ impl Actor {
                 camera.job().iter().for_each(|job| self.below.stop_job(*job));
                 self.timers.clear(&Timer::Camera(publisher.clone()));
             }
+        }
+        for (codec, rendition) in stream.renditions.take_all() {
+            self.end_rendition(publisher, codec, rendition);
         }
         self.below.remove_tracks(stream.tracks);
         // a WHEP viewer came for this stream alone

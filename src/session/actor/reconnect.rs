@@ -11,17 +11,15 @@ use crate::session::stream::Source;
 impl Actor {
     /// Hands the offer to the engine and puts the caller on hold. What the client had for this stream is over by its own account.
     pub(super) fn on_reconnect(&mut self, asker: &Asker, stream: &StreamId, offer: String) -> Result<(), Denied> {
-        let found = self.roster.publisher(stream).and_then(|c| Some((c.id.clone(), c.live()?.tracks)));
         let unknown = || Denied::UnknownStream { stream: stream.clone(), session: self.id.clone() };
-        let (publisher, tracks) = found.ok_or_else(unknown)?;
+        let publisher = self.roster.publisher(stream).map(|connection| connection.id.clone()).ok_or_else(unknown)?;
         let id = &asker.connection;
         if publisher == *id {
             return self.reconnect_publisher(asker, offer);
         }
         // one the server never completed, or lost already, is as good as a new one
         let received = self.roster.get(id).and_then(|c| c.active()?.subscriptions.get(&publisher)?.created_at);
-        self.end_subscription(id, &publisher);
-        self.receive(asker, stream, (publisher, tracks), offer, received)
+        self.receive(asker, stream, publisher, offer, received)
     }
 
     fn reconnect_publisher(&mut self, asker: &Asker, offer: String) -> Result<(), Denied> {

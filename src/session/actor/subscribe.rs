@@ -2,7 +2,7 @@
 
 use super::Actor;
 use crate::ids::{ConnectionId, StreamId};
-use crate::session::below::{Tracks, Use};
+use crate::session::below::Use;
 use crate::session::connection::Subscription;
 use crate::session::error::Denied;
 use crate::session::holds::{Asker, Hold};
@@ -12,27 +12,28 @@ impl Actor {
     /// Hands the offer to the engine and puts the caller on hold. Asking again replaces what was.
     pub(super) fn on_subscribe(&mut self, asker: &Asker, stream: &StreamId, offer: String) -> Result<(), Denied> {
         let id = &asker.connection;
-        let (publisher, tracks) = match self.roster.publisher(stream).and_then(|c| Some((c.id.clone(), c.live()?.tracks))) {
-            Some((publisher, _)) if publisher == *id => return Err(Denied::OwnStream),
+        let publisher = match self.roster.publisher(stream).map(|c| c.id.clone()) {
+            Some(publisher) if publisher == *id => return Err(Denied::OwnStream),
             Some(found) => found,
             None => return Err(self.no_stream(id, stream)),
         };
-        self.end_subscription(id, &publisher);
-        self.receive(asker, stream, (publisher, tracks), offer, None)
+        self.receive(asker, stream, publisher, offer, None)
     }
 
-    /// Receives a stream over a new transport; `created_at` if the client received it before.
+    /// Receives a stream over a new transport, which replaces the one there was; `created_at` if the client received it before.
     pub(super) fn receive(
         &mut self,
         asker: &Asker,
         stream: &StreamId,
-        (publisher, tracks): (ConnectionId, Tracks),
+        publisher: ConnectionId,
         offer: String,
         created_at: Option<u64>,
     ) -> Result<(), Denied> {
         let id = &asker.connection;
+        let (tracks, view) = self.tracks_for(&publisher, &offer)?;
+        self.end_subscription(id, &publisher);
         let what = Use::Subscription { by: id.clone(), to: publisher.clone() };
-        let peer = self.below.subscribe(what, tracks, offer)?;
+        let peer = self.below.subscribe(what, tracks, view, offer)?;
         if let Some(active) = self.roster.get_mut(id).and_then(|c| c.active_mut()) {
             active.subscriptions.insert(publisher.clone(), Subscription { stream: stream.clone(), peer, created_at });
         }

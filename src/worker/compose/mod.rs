@@ -6,7 +6,6 @@
 //! | `job` | the loop: what is said, what arrives, when it ends |
 //! | `slots` | who takes part, and which cell each has |
 //! | `early` | what came for slots that are not announced yet. Pure |
-//! | `inlet` | a slot's packets: order, whole units, keyframe first. Pure |
 //! | `timing` | the output's grid of pictures, a source's time line. Pure |
 //! | `branch` | the elements of one slot |
 //! | `stage` | the elements that are always there: mixers, encoders |
@@ -23,13 +22,13 @@ mod codecs;
 mod cut;
 mod early;
 mod folder;
-mod inlet;
 mod job;
 mod slots;
 mod stage;
 mod timing;
 mod writer;
 
+use super::inlet;
 use super::link::Link;
 use super::pipeline::Pipeline;
 use super::socket::MediaSocket;
@@ -105,7 +104,7 @@ pub fn run(spec: &ComposeSpec, media: MediaSocket, queue: &Receiver<Turn>, link:
     let began = spec.began_ns + start;
     let plan = Plan { folder, tracks, grid, start };
     let inbox = writer::start(plan, events).map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
-    let stage = Stage::build(&pipeline, spec, began, &inbox)?;
+    let stage = Stage::build(&pipeline, spec, began, grid, &inbox)?;
     drop(inbox);
     pipeline.play()?;
     let slots = Slots::new(began, spec.video, grid);

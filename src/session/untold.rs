@@ -10,12 +10,12 @@ const BYTES: usize = outbox::BYTES / 4;
 
 /// Notices in the order they were decided, each with the number of its message, or 0.
 #[derive(Default, Debug)]
-pub(super) struct Kept {
+pub(super) struct Untold {
     notices: VecDeque<(u64, Notice)>,
     bytes: usize,
 }
 
-impl Kept {
+impl Untold {
     /// Keeps one more. False, and nothing changes, when it does not fit.
     #[must_use]
     pub fn push(&mut self, number: u64, notice: Notice) -> bool {
@@ -47,7 +47,7 @@ impl Kept {
     }
 }
 
-impl IntoIterator for Kept {
+impl IntoIterator for Untold {
     type Item = Notice;
     type IntoIter = std::iter::Map<std::collections::vec_deque::IntoIter<(u64, Notice)>, fn((u64, Notice)) -> Notice>;
 
@@ -67,21 +67,21 @@ mod tests {
     #[test]
     fn many_small_ones_and_few_large_ones_are_too_many() {
         for (bytes, most) in [(1, COUNT), (1 << 18, BYTES >> 18)] {
-            let mut kept = Kept::default();
-            let taken = (0..2 * COUNT).take_while(|n| kept.push(*n as u64, signal(bytes))).count();
+            let mut untold = Untold::default();
+            let taken = (0..2 * COUNT).take_while(|n| untold.push(*n as u64, signal(bytes))).count();
             assert!(taken == most || taken == most - 1, "{taken} of {bytes} bytes, {most} at most");
-            kept.push_for_oldest(5000, signal(bytes));
-            assert_eq!(kept.notices.len(), taken);
-            assert_eq!((kept.notices.front().unwrap().0, kept.notices.back().unwrap().0), (1, 5000));
-            kept.forget(4999);
-            assert_eq!(kept.notices.len(), 1);
-            kept.forget(5000);
-            assert_eq!((kept.notices.len(), kept.bytes), (0, 0));
+            untold.push_for_oldest(5000, signal(bytes));
+            assert_eq!(untold.notices.len(), taken);
+            assert_eq!((untold.notices.front().unwrap().0, untold.notices.back().unwrap().0), (1, 5000));
+            untold.forget(4999);
+            assert_eq!(untold.notices.len(), 1);
+            untold.forget(5000);
+            assert_eq!((untold.notices.len(), untold.bytes), (0, 0));
         }
     }
 
     #[test]
     fn one_of_any_size_is_kept() {
-        assert!(Kept::default().push(1, signal(2 * BYTES)));
+        assert!(Untold::default().push(1, signal(2 * BYTES)));
     }
 }
