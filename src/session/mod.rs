@@ -26,6 +26,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod token;
+mod untold;
 
 pub use command::{Access, Call, Command, Watching};
 pub use error::Denied;

@@ -101,10 +101,11 @@ impl House {
         until(&format!("{count} workers"), span, || self.daemon.workers().len() == count).await;
     }
 
-    /// Joins as PUBLISHER with the client data `name`.
+    /// Joins as PUBLISHER with the client data `name`, and pings as clients do.
     pub async fn join(&self, session: &str, name: &str) -> Member {
         let client = Client::open(&self.daemon.signaling_url(session)).await;
         let joined = client.join(&self.token(session, "PUBLISHER").await, name).await.expect("a fresh token is good");
+        client.keep_alive();
         Member { client, id: joined["id"].as_str().expect("an id").to_owned(), joined }
     }
 

@@ -5,6 +5,7 @@
 mod camera;
 mod client;
 mod publishing;
+mod returning;
 mod sinking;
 mod sweeps;
 mod transforming;

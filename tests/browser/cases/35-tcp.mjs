@@ -9,7 +9,7 @@ export default {
     // the policy of a company whose firewall lets no UDP out
     const browser = await launch({ flags: ['--webrtc-ip-handling-policy=disable_non_proxied_udp'] });
     try {
-      const barred = await context.participant(context.version, browser);
+      const barred = await context.participant(context.version, { browser });
       await barred.join(await session.token(), 'barred');
       await barred.event('streamCreated', { stream: camera });
       const { codec, rate } = await barred.decodes(camera);

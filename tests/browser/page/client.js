@@ -33,6 +33,7 @@ window.client = (() => {
     session.on('signal', ({ type, data, from }) => note('signal', { signal: type, data, from: from ? from.connectionId : null }));
     session.on('sessionDisconnected', ({ reason }) => note('sessionDisconnected', { reason }));
     session.on('reconnecting', () => note('reconnecting', {}));
+    session.on('reconnected', () => note('reconnected', {}));
     session.on('exception', ({ name, message }) => note('exception', { name, message }));
   }
 
@@ -135,6 +136,16 @@ window.client = (() => {
       const report = await streamOf(id).getRTCPeerConnection().getStats();
       const transport = [...report.values()].find((s) => s.type === 'transport');
       return report.get(report.get(transport.selectedCandidatePairId).localCandidateId).protocol;
+    },
+
+    iceState: (id) => streamOf(id).getRTCPeerConnection().iceConnectionState,
+
+    // Is the connection of this stream the one that was marked? Marks it.
+    mark(id) {
+      const connection = streamOf(id).getRTCPeerConnection();
+      const { marked = false } = connection;
+      connection.marked = true;
+      return marked;
     },
 
     lipsync: (id, beats) => window.lipsync.measure(videoOf(id), beats),

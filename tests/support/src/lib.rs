@@ -11,6 +11,7 @@
 //! | [`proxy`] | a network between camera and box that can be cut, and trickle |
 //! | [`whep`] | a viewer over WHEP |
 //! | [`frames`] | which received packets make whole, decodable frames |
+//! | [`holdings`] | what a process has: descriptors, threads, children, memory |
 //! | [`flashes`] | media that can be measured, and the measuring of a recorded file |
 //! | [`usage`] | CPU, threads and memory of a process |
 //! | [`material`] | pre-encoded clips with a flash and a beep each second |
@@ -21,6 +22,7 @@ pub mod camera;
 pub mod daemon;
 pub mod flashes;
 pub mod frames;
+pub mod holdings;
 pub mod kills;
 pub mod material;
 pub mod peer;

@@ -111,6 +111,7 @@ enum Order {
     Answer(String),
     Loss(Loss),
     Freeze(bool),
+    WithoutDtls,
     Keyframe,
     Move(IpAddr),
 }
@@ -179,6 +180,11 @@ impl Peer {
         self.order(Order::Move(ip));
     }
 
+    /// Never begins a DTLS handshake, though its checks succeed. To be said before the answer.
+    pub fn without_dtls(&self) {
+        self.order(Order::WithoutDtls);
+    }
+
     /// Asks for a keyframe (PLI).
     pub fn request_keyframe(&self) {
         self.order(Order::Keyframe);
@@ -237,6 +243,7 @@ fn run(mut core: Core, inbox: &Receiver<Order>) {
             Ok(Order::Answer(sdp)) => core.answer(&sdp, now),
             Ok(Order::Loss(loss)) => core.lose(loss),
             Ok(Order::Freeze(on)) => frozen = on,
+            Ok(Order::WithoutDtls) => core.without_dtls(),
             Ok(Order::Keyframe) => core.request_keyframe(now),
             Ok(Order::Move(ip)) => core.move_to(ip),
             Err(TryRecvError::Empty) => {}
