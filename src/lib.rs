@@ -5,6 +5,7 @@
 //! | 6 | `main`, [`daemon`] | arguments, wiring, start, readiness, stop |
 //! | 5 | [`rest`], [`signaling`], [`whip`] | the doors: parse, send one [`session::Command`], render |
 //! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
+//! | 3 | [`events`] | what happened, told to the world: call detail records and webhooks |
 //! | 3 | [`recording`] | recordings: made by a task each, kept on disk, finished by the next start after a crash |
 //! | 2 | [`engine`] | the media thread: one UDP port, all peers, all tracks |
 //! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
@@ -23,6 +24,7 @@ pub mod config;
 pub mod daemon;
 pub mod disk;
 pub mod engine;
+pub mod events;
 pub mod ids;
 pub mod jobs;
 pub mod layout;

@@ -90,7 +90,7 @@ pub const PROPERTIES: &[Property] = &[
         .demo("localhost")
         .shown(Shown::Always),
     row("HTTPS_PORT", PORT, "443", "TCP port of REST, WebSocket and WHEP with TLS; 0 = any").demo("4443").shown(Shown::Always),
-    row("OPENVIDU_CDR", Kind::Switch, "false", "Write call detail records").shown(Shown::Always).reported_only(),
+    row("OPENVIDU_CDR", Kind::Switch, "false", "Write call detail records").shown(Shown::Always),
     row("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH", KBPS, "1000", "Upper bound of what a publisher may send, in kbit/s; 0 = unlimited")
         .shown(Shown::Always),
     row("OPENVIDU_STREAMS_VIDEO_MIN_RECV_BANDWIDTH", KBPS, "300", "Lower bound of what a publisher should send, in kbit/s")
@@ -137,13 +137,27 @@ pub const PROPERTIES: &[Property] = &[
     row("OPENVIDU_RECORDING_COMPOSED_URL", Kind::Url, "", "Page that draws composed recordings")
         .shown(Shown::WhileSet("OPENVIDU_RECORDING"))
         .reported_only(),
-    row("OPENVIDU_WEBHOOK", Kind::Switch, "false", "Post events to OPENVIDU_WEBHOOK_ENDPOINT").shown(Shown::Always).reported_only(),
-    row("OPENVIDU_WEBHOOK_ENDPOINT", Kind::Url, "", "URL events are posted to").shown(WEBHOOK).reported_only(),
-    row("OPENVIDU_WEBHOOK_HEADERS", Kind::Headers, "[]", "Headers each post carries: [\"Name: value\"]").shown(WEBHOOK).reported_only(),
-    row("OPENVIDU_WEBHOOK_EVENTS", Kind::Words(EVENTS), ALL_EVENTS, "Events that are posted").shown(WEBHOOK).reported_only(),
+    row("OPENVIDU_WEBHOOK", Kind::Switch, "false", "Post events to OPENVIDU_WEBHOOK_ENDPOINT").shown(Shown::Always),
+    row("OPENVIDU_WEBHOOK_ENDPOINT", Kind::Url, "", "URL events are posted to").shown(WEBHOOK),
+    row("OPENVIDU_WEBHOOK_HEADERS", Kind::Headers, "[]", "Headers each post carries: [\"Name: value\"]").shown(WEBHOOK),
+    row("OPENVIDU_WEBHOOK_EVENTS", Kind::Words(EVENTS), ALL_EVENTS, "Events that are posted").shown(WEBHOOK),
     row("OPENVIDU_SECRET", Kind::Secret, "", "Password of the user OPENVIDUAPP. Default: generated at the first start").demo("MY_SECRET"),
     row("HTTP_PORT", PORT, "80", "TCP port without TLS, open only with VIDUCT_PLAIN_HTTP; 0 = any").demo("0"),
-    row("OPENVIDU_CDR_PATH", Kind::Path(true), "/opt/openvidu/cdr", "Folder of the call detail records").reported_only(),
+    row(
+        "OPENVIDU_CDR_PATH",
+        Kind::Path(true),
+        "/opt/openvidu/cdr",
+        "Folder of the call detail records; this user must be able to write it",
+    ),
+    row("VIDUCT_CDR_FILE_MB", Kind::Number(1, 1024), "4", "Size in MB at which another file of call detail records begins"),
+    row("VIDUCT_CDR_FILES", Kind::Number(1, 100_000), "100", "Files of call detail records that are kept; the oldest go"),
+    row(
+        "VIDUCT_WEBHOOK_VERIFY",
+        Kind::Switch,
+        "true",
+        "Must the certificate of an https OPENVIDU_WEBHOOK_ENDPOINT be one this system trusts?",
+    ),
+    row("VIDUCT_WEBHOOK_QUEUE_MB", Kind::Number(1, 1024), "4", "Events in MB that wait for the endpoint; of more, the oldest are dropped"),
     row("VIDUCT_PLAIN_HTTP", Kind::Switch, "false", "Serve everything without TLS on HTTP_PORT as well"),
     row("VIDUCT_MEDIA_PORT", PORT, "20000", "UDP port of all media; 0 = any"),
     row("VIDUCT_STATE_PATH", Kind::Path(false), "/var/lib/viduct", "Folder of what the daemon keeps: generated secret and certificate"),

@@ -1,9 +1,10 @@
 //! The wiring: ports, engine, jobs, sessions, doors; then the wait for a signal, and the stop in the reverse order.
 
 use super::start::{Ready, Refused, say};
-use super::{addresses, http, systemd};
+use super::{addresses, http, listeners, systemd};
 use crate::clock::Clock;
 use crate::config::{Config, Problem, Secret};
+use crate::events::{Bus, Events};
 use crate::recording::{Library, Recordings};
 use crate::session::notice::EndReason;
 use crate::session::{self, Audience, Registry};
@@ -74,6 +75,7 @@ struct Floors {
     /// `None`: this box does not record.
     recordings: Option<Recordings>,
     registry: Registry,
+    events: Events,
     /// The router of events from below, and the watchdog.
     tasks: JoinSet<()>,
 }
@@ -94,19 +96,20 @@ impl Floors {
         let program = std::env::current_exe().map_err(|error| Refused::System { what: "the supervisor of workers", error })?;
         let supervisor = jobs::start(clock, jobs::Settings::new(program), jobs_commands, jobs_events);
 
+        let events = listeners::start(config, clock)?;
         let recordings = match &config.recording {
             Some(recording) => {
                 let library = library(&recording.path, config.public_url())?;
-                Some(Recordings::new(library, engine.handle.clone(), jobs.clone(), clock))
+                Some(Recordings::new(library, engine.handle.clone(), jobs.clone(), events.bus(), clock))
             }
             None => None,
         };
-        let registry = Registry::new(session_settings(config), engine.handle.clone(), jobs, recordings.clone(), clock);
+        let registry = Registry::new(session_settings(config, events.bus()), engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
-        Ok(Floors { clock, engine, supervisor, recordings, registry, tasks })
+        Ok(Floors { clock, engine, supervisor, recordings, registry, events, tasks })
     }
 }
 
@@ -117,7 +120,7 @@ fn library(path: &Path, public_url: String) -> Result<Library, Refused> {
     })
 }
 
-fn session_settings(config: &Config) -> session::Settings {
+fn session_settings(config: &Config, events: Bus) -> session::Settings {
     let (autostop, word) = config.recording.as_ref().map(|recording| (recording.autostop, recording.notification.as_str())).unzip();
     let defaults = session::Settings::default();
     session::Settings {
@@ -126,6 +129,7 @@ fn session_settings(config: &Config) -> session::Settings {
         max_recv_kbps: config.max_recv_kbps,
         recording_autostop: autostop.unwrap_or(defaults.recording_autostop),
         recording_audience: word.and_then(Audience::parse).unwrap_or(defaults.recording_audience),
+        events,
     }
 }
 
@@ -180,7 +184,10 @@ async fn stop(mut floors: Floors, mut doors: Doors) {
     // with the last door, the last session and the router, every handle of the supervisor is gone, and so it ends
     floors.tasks.shutdown().await;
     drop((doors, floors.registry, floors.recordings));
-    within(STEP, "stopping the workers", async { drop(floors.supervisor.await) }).await;
+    let workers = within(STEP, "stopping the workers", async { drop(floors.supervisor.await) });
+    // what cannot be posted now waits on disk for the next start
+    let events = within(STEP, "telling the last events", floors.events.end());
+    tokio::join!(workers, events);
     let engine_ends = tokio::task::spawn_blocking(move || floors.engine.stop());
     within(STEP, "stopping the media thread", async { drop(engine_ends.await) }).await;
 }

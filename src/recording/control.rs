@@ -23,7 +23,9 @@ use super::recorder::{Progress, Wanted};
 use super::recordings::{Request, Shared};
 use super::recovery;
 use super::slots::{Slot, Slots};
+use super::told;
 use crate::clock::{Clock, monotonic_ns};
+use crate::events::Record;
 use crate::ids::JobId;
 use crate::wire::compose::{ComposeSlot, ComposeSpec, ComposedAudio, ComposedVideo};
 use crate::wire::control::{FailureKind, Spec, ToWorker};
@@ -93,8 +95,12 @@ pub(super) async fn run(mut control: Control, request: Request) {
             Some(fault.clone())
         }
     };
+    let reason = stop_reason(&end, recording.status);
+    let known = recording.status == Status::Started;
     let stopped = Recording { status: Status::Stopped, ..recording };
-    control.save(stopped.clone(), fault.clone()).await;
+    // the world has not heard of one that never began to record
+    let record = known.then(|| control.record_of(&stopped, reason)).flatten();
+    control.save(stopped.clone(), fault.clone(), record).await;
     if matches!(end, End::Asked(_)) {
         control.finish().await;
     }
@@ -104,7 +110,16 @@ pub(super) async fn run(mut control: Control, request: Request) {
     let ended = recovery::ended(&stopped, &films, fault.is_some());
     let seconds = clock.now().duration_since(began).as_secs();
     tracing::info!(recording = %ended.id, status = ended.status.as_str(), bytes = ended.size, seconds, "recording has ended");
-    control.save(ended, fault).await;
+    let record = control.record_of(&ended, reason);
+    control.save(ended, fault, record).await;
+}
+
+/// The word for why a recording stopped; none for one that could not begin. Trouble is nobody's wish.
+fn stop_reason(end: &End, status: Status) -> Option<&'static str> {
+    match end {
+        End::Asked(reason) => Some(reason.as_str()),
+        End::Failed(_) => (status == Status::Started).then_some(StopReason::AutomaticStop.as_str()),
+    }
 }
 
 impl Control {
@@ -150,7 +165,8 @@ impl Control {
             if self.written > 0 && recording.status == Status::Starting {
                 recording.status = Status::Started;
                 tracing::info!(recording = %recording.id, "recording");
-                self.save(recording.clone(), None).await;
+                let record = self.record_of(&recording, None);
+                self.save(recording.clone(), None, record).await;
             }
         }
     }
@@ -264,9 +280,17 @@ impl Control {
         tracing::error!(?job, "the floors below did not take the end of a recording");
     }
 
-    async fn save(&self, recording: Recording, fault: Option<String>) {
+    /// Keeps a step, and tells the world before anybody who waits for it: the session that ends with its recording tells of that next.
+    async fn save(&self, recording: Recording, fault: Option<String>, record: Option<Record>) {
         recovery::save(&self.shared.library, recording.clone()).await;
+        if let Some(record) = record {
+            self.shared.events.say(record);
+        }
         self.tell(&recording, fault);
+    }
+
+    fn record_of(&self, recording: &Recording, reason: Option<&'static str>) -> Option<Record> {
+        told::record(recording, reason, self.shared.clock.unix_ms())
     }
 
     fn tell(&self, recording: &Recording, fault: Option<String>) {

@@ -24,6 +24,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod token;
+mod told;
 
 pub use command::{Access, Call, Command, Watching};
 pub use error::Denied;

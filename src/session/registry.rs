@@ -13,6 +13,7 @@ use super::role::Audience;
 use super::snapshot::SessionSnapshot;
 use super::token;
 use crate::clock::Clock;
+use crate::events::Bus;
 use crate::ids::{SessionId, SessionKey};
 use crate::recording::Recordings;
 use crate::{engine, jobs};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub recording_autostop: Duration,
     /// Who is told that a recording starts or stops.
     pub recording_audience: Audience,
+    /// The way to the world.
+    pub events: Bus,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             max_recv_kbps: 1000,
             recording_autostop: Duration::from_secs(120),
             recording_audience: Audience::default(),
+            events: Bus::default(),
         }
     }
 }

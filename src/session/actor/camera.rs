@@ -42,7 +42,7 @@ impl Actor {
         if let Some(active) = self.roster.get_mut(&id).and_then(|connection| connection.active_mut()) {
             active.publishing = Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source }));
         }
-        self.film_joined(&id);
+        self.went_live(&id);
         self.tell_others(&id, Notice::ParticipantPublished { connection: id.clone(), stream: info });
         self.review_camera(&id);
         self.roster.snapshot(&id).ok_or_else(|| self.unknown(&id))

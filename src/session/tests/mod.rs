@@ -1,12 +1,13 @@
 //! Stories of sessions in simulated time: real registry and actors, and in the place of engine and supervisor a house that plays
 //! them by hand. Nothing waits for wall time; [`House::pump`] lets everybody run until nobody has anything to do.
 //!
-//! `clients` tells of those who come and go, `media` of streams, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `bounds` of full
+//! `clients` tells of those who come and go, `media` of streams, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `events` of what the world is told, `bounds` of full
 //! queues and of panics; `random` plays any story at all and checks what always holds.
 
 mod bounds;
 mod cameras;
 mod clients;
+mod events;
 mod media;
 mod random;
 mod recordings;
@@ -24,6 +25,7 @@ use super::role::Role;
 use super::snapshot::{ConnectionKind, ConnectionSnapshot};
 use crate::clock::Clock;
 use crate::engine::api::Refusal;
+use crate::events::Ear;
 use crate::ids::{ConnectionId, JobId, PeerId, SessionKey, StreamId, TrackId};
 use crate::recording::played::Composers;
 use crate::recording::{Library, Recordings};
@@ -73,6 +75,8 @@ struct House {
     /// Everything that ever was: ids are not used twice.
     ever: BTreeSet<String>,
     candidates: Vec<(PeerId, String)>,
+    /// What the world is told.
+    ear: Ear,
     published: Vec<engine::api::Publish>,
     subscribed: Vec<engine::api::Subscribe>,
 }
@@ -83,12 +87,14 @@ impl House {
     }
 
     fn with(settings: Settings) -> House {
+        let (events, ear) = Ear::listening();
+        let settings = Settings { events: events.clone(), ..settings };
         let (engine, engine_commands, _wake) = engine::Handle::channel().unwrap();
         let (jobs, jobs_commands) = jobs::Handle::channel();
         let clock = Clock::simulated(START_MS);
         let folder = tempfile::tempdir().unwrap();
         let library = Library::open(folder.path(), "https://box".into()).unwrap();
-        let recordings = Recordings::new(library, engine.clone(), jobs.clone(), clock);
+        let recordings = Recordings::new(library, engine.clone(), jobs.clone(), events, clock);
         let registry = Registry::new(settings, engine.clone(), jobs, Some(recordings.clone()), clock);
         let (engine_events, engine_heard) = mpsc::channel(16);
         let (jobs_events, jobs_heard) = mpsc::channel(16);
@@ -114,6 +120,7 @@ impl House {
             sinks: BTreeMap::new(),
             folder,
             candidates: Vec::new(),
+            ear,
             published: Vec::new(),
             subscribed: Vec::new(),
         }

@@ -4,10 +4,12 @@
 //!   offers, when the engine speaks or 10 s have passed.
 //! - What a client was told adds up to what readers see: the same participants with the same streams, after each step, also for one
 //!   that was away and came back.
+//! - What the world is told adds up to what readers see, too, and at the end every beginning has exactly one end, in order.
 //! - Ids are used once, nothing is ended that does not exist, and at the end nothing is left below (checked by [`House`]).
 
 use super::*;
 use crate::engine::api::Closed;
+use crate::events::{self, Record};
 use crate::session::command::{Access, StreamChange, ViewerId, Watching};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -131,6 +133,7 @@ struct World {
     guests: Vec<Guest>,
     watching: Vec<JoinHandle<Result<Watching, Denied>>>,
     viewers: Vec<ViewerId>,
+    told: Vec<Arc<Record>>,
 }
 
 impl World {
@@ -138,7 +141,7 @@ impl World {
         let mut house = House::new();
         house.manner = Manner::Wait;
         let session = house.session();
-        World { house, session, tokens: vec![], guests: vec![], watching: vec![], viewers: vec![] }
+        World { house, session, tokens: vec![], guests: vec![], watching: vec![], viewers: vec![], told: vec![] }
     }
 
     fn connection(&self, n: usize) -> Option<ConnectionId> {
@@ -265,10 +268,25 @@ impl World {
         self.check().await;
     }
 
+    /// Who is here, as the world was told.
+    fn told_to_be_here(&self) -> BTreeSet<ConnectionId> {
+        let mut here = BTreeSet::new();
+        for record in &self.told {
+            match &**record {
+                Record::ParticipantJoined(_, participant) => drop(here.insert(participant.connection.clone())),
+                Record::ParticipantLeft(_, _, participant) => drop(here.remove(&participant.connection)),
+                _ => {}
+            }
+        }
+        here
+    }
+
     async fn check(&mut self) {
+        self.told.extend(self.house.ear.heard());
         let snapshot = self.session.snapshot();
         let active = snapshot.connections.iter().filter_map(|c| Some((c.id.clone(), c.active.as_ref()?.publisher.as_ref())));
         let seen: BTreeMap<_, _> = active.map(|(id, publisher)| (id, publisher.map(|info| info.stream.clone()))).collect();
+        assert_eq!(self.told_to_be_here(), seen.keys().cloned().collect());
         let alive = self.house.registry.find(self.session.id()).is_ok();
         assert!(alive || seen.is_empty());
         for guest in &mut self.guests {
@@ -304,6 +322,7 @@ impl World {
         self.check().await;
         assert!(self.house.is_empty_below() && self.session.snapshot().connections.is_empty());
         assert!(self.guests.iter().all(|guest| guest.out || !guest.attached));
+        events::check(&self.told);
     }
 }
 
