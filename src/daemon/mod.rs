@@ -3,8 +3,11 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `args` | the command line |
+//! | `origin` | where the configuration comes from, and the last good one |
 //! | `start` | configuration and files, up to the point where nothing but ports can fail |
-//! | `run` | the wiring: engine, jobs, sessions, doors; the order of the stop |
+//! | `run` | the wiring: engine, jobs, sessions, doors; what reloads and restarts; the order of the stop |
+//! | `doors` | listeners and routes, which a reload replaces |
+//! | `reload`, `restart` | SIGHUP; POST restart |
 //! | `http` | listeners, TLS, limits |
 //! | `listeners` | who is told of events |
 //! | `tls`, `state` | certificate and secret, and the folder that keeps them |
@@ -12,9 +15,13 @@
 
 mod addresses;
 pub mod args;
+mod doors;
 mod http;
 mod listeners;
 mod log;
+mod origin;
+mod reload;
+mod restart;
 mod run;
 mod start;
 mod state;

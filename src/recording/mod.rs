@@ -16,6 +16,8 @@
 //! | `recovery` | the next start | R1 to R3 |
 //! | `told` | what the world is told of a recording. Pure | |
 //!
+//! `stops` (tests) stops after each step.
+//!
 //! On disk (rest.md §11.1): `<id>/.recording.<id>` is the metadata, `<id>/<name>.mp4` the film. While it is being made it is called
 //! `part-1.mp4`, and `.lock` is held by who writes it. Who writes what: the composer the parts, this room all else.
 
@@ -31,6 +33,8 @@ mod recorder;
 mod recordings;
 mod recovery;
 mod slots;
+#[cfg(test)]
+mod stops;
 mod told;
 
 pub use error::Error;

@@ -1,4 +1,4 @@
-//! Who may ask: HTTP Basic over everything below `/openvidu/api`, and over the films unless access to them is public
+//! Who may ask: HTTP Basic over everything below `/openvidu/api` and its old forms, and over the films unless access to them is public
 //! (rest.md §2.1, §11.3). Pure.
 
 use super::error::Failure;
@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 
 /// The trees that need credentials, sub-paths that do not exist included.
 const API: &str = "/openvidu/api";
+const OLD: [&str; 2] = ["/pro", "/config"];
 const FILMS: &str = "/openvidu/recordings";
 /// The one exception in the first.
 const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
@@ -15,7 +16,7 @@ const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
 /// credentials.
 pub fn check(path: &str, headers: &HeaderMap, secret: &Secret, public_films: bool) -> Result<(), Failure> {
     let below = |tree: &str| path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let guarded = below(API) || (below(FILMS) && !public_films);
+    let guarded = below(API) || OLD.into_iter().any(below) || (below(FILMS) && !public_films);
     if !guarded || path == PUBLIC {
         return Ok(());
     }
@@ -45,7 +46,15 @@ mod tests {
         let (none, mut right, mut wrong) = (HeaderMap::new(), HeaderMap::new(), HeaderMap::new());
         right.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic T1BFTlZJRFVBUFA6TVlfU0VDUkVU"));
         wrong.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic T1BFTlZJRFVBUFA6bm8="));
-        for path in ["/openvidu/api", "/openvidu/api/sessions", "/openvidu/api/no/such", "/openvidu/api/config/openvidu-cdr", FILM] {
+        for path in [
+            "/openvidu/api",
+            "/openvidu/api/sessions",
+            "/openvidu/api/no/such",
+            "/openvidu/api/config/openvidu-cdr",
+            "/pro/restart",
+            "/config",
+            FILM,
+        ] {
             assert!(check(path, &right, &secret, false).is_ok(), "{path}");
             for headers in [&none, &wrong] {
                 let failure = check(path, headers, &secret, false).unwrap_err();

@@ -7,9 +7,11 @@
 //! | `/recordings/start`, `/recordings/stop/{r}` | POST | `recordings` |
 //! | `/recordings`, `/recordings/{r}` | GET, DELETE | `recordings` |
 //! | `/config`, `/config/openvidu-…` | GET | `config` |
+//! | `/restart` | POST | [`restart`] |
 //! | `/health` | GET | [`health`] |
 //!
-//! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), and `/openvidu/accept-certificate` (`certificate`). [`frame()`] stands around all doors of the box. No rule of the
+//! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), and `/openvidu/accept-certificate` (`certificate`).
+//! `/config`, `/pro/config` and `/pro/restart` are the forms of releases before 2.16. [`frame()`] stands around all doors of the box. No rule of the
 //! domain lives here; GET handlers read snapshots and queue nothing.
 
 mod auth;
@@ -27,6 +29,7 @@ mod query;
 mod recording_body;
 mod recordings;
 mod render;
+pub mod restart;
 mod session_body;
 mod sessions;
 #[cfg(test)]
@@ -42,8 +45,9 @@ use crate::session::Registry;
 use axum::Router;
 use axum::routing::{get, post};
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
-/// What the handlers share; written once, at the start.
+/// What the handlers share; a reload makes another one.
 #[derive(Clone, Debug)]
 pub struct Api {
     pub registry: Registry,
@@ -55,6 +59,8 @@ pub struct Api {
     pub clock: Clock,
     /// Asked for a sign of life only.
     pub engine: engine::Handle,
+    /// Where POST restart goes: one request at a time.
+    pub restart: mpsc::Sender<restart::Request>,
 }
 
 /// The routes of the API, without their frame.
@@ -75,6 +81,10 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/openvidu/api/config/openvidu-recording", get(config::recording))
         .route("/openvidu/api/config/openvidu-recording-path", get(config::recording_path))
         .route("/openvidu/api/config/openvidu-cdr", get(config::cdr))
+        .route("/config", get(config::old))
+        .route("/pro/config", get(config::old))
+        .route("/openvidu/api/restart", post(restart::restart))
+        .route("/pro/restart", post(restart::restart))
         .route("/openvidu/api/health", get(health::health))
         .route("/openvidu/accept-certificate", get(certificate::page))
         .with_state(api)

@@ -10,6 +10,7 @@ use crate::session::error::{Denied, NotRecorded};
 use crate::session::lifecycle::Timer;
 use crate::session::notice::{EndReason, Notice};
 use crate::session::properties::{MediaMode, RecordingMode, RecordingOutput, RecordingProperties};
+use crate::session::role::Role;
 use crate::session::stream::Stream;
 use std::future::pending;
 
@@ -66,14 +67,14 @@ impl Actor {
         let recordings = self.recordings.clone().ok_or(NotRecorded::Off)?;
         // every turn ends with a snapshot, so this is how the session is
         self.readers.borrow().may_be_recorded()?;
-        Ok(self.begin_recording(&recordings, plan))
+        self.begin_recording(&recordings, plan)
     }
 
-    fn begin_recording(&mut self, recordings: &Recordings, plan: Plan) -> Follower {
+    fn begin_recording(&mut self, recordings: &Recordings, plan: Plan) -> Result<Follower, Denied> {
         let cast: Vec<Cast> = self.roster.active().filter_map(|connection| Some(cast(connection.live()?))).collect();
         let nobody_publishes = cast.is_empty();
         let request = Request { session: self.id.clone(), session_created_at: self.created_at, plan, cast };
-        let recorder = recordings.start(request);
+        let recorder = recordings.start(request).map_err(|refused| Denied::Busy(refused.to_string()))?;
         let follower = recorder.follower();
         self.film.stopped.retain(|follower| !follower.progress().status().is_final());
         (self.film.recorder, self.film.announced) = (Some(recorder), false);
@@ -82,7 +83,7 @@ impl Actor {
             self.timers.set(Timer::Autostop, self.now() + self.settings.recording_autostop);
         }
         self.review_cameras();
-        follower
+        Ok(follower)
     }
 
     /// A session whose mode is ALWAYS is recorded from the first publication on, and again when one follows a stop that was not the
@@ -94,14 +95,13 @@ impl Actor {
             return false;
         }
         let Some(recordings) = self.recordings.clone() else { return false };
-        match plan_of(&properties.default_recording) {
-            Some(plan) => drop(self.begin_recording(&recordings, plan)),
-            None => {
-                tracing::warn!(session = %self.id, "not recorded: its defaultRecordingProperties ask for what this box does not record");
-                self.film.over = true;
-            }
-        }
-        self.film.is_made()
+        let Some(plan) = plan_of(&properties.default_recording) else {
+            tracing::warn!(session = %self.id, "not recorded: its defaultRecordingProperties ask for what this box does not record");
+            self.film.over = true;
+            return false;
+        };
+        // the next publication is the next try
+        self.begin_recording(&recordings, plan).inspect_err(|why| tracing::warn!(session = %self.id, %why, "not recorded")).is_ok()
     }
 
     /// REST: stop the recording. In a session in which nobody is, that is the end of the session.
@@ -210,6 +210,13 @@ impl Actor {
             let (recording, name) = (recording.id.clone(), recording.name.clone());
             self.tell_audience(&Notice::RecordingStarted { recording, name });
         }
+    }
+
+    /// What somebody who joins now is told of the recording: as much as those of his role were when it began (signaling.md §7.11).
+    pub(super) fn film_for(&self, role: Role) -> Option<(RecordingId, String)> {
+        let hears = self.film.announced && self.settings.recording_audience.includes(role);
+        let recording = self.film.recorder.as_ref().filter(|_| hears)?.progress().recording?;
+        Some((recording.id.clone(), recording.name.clone()))
     }
 
     fn tell_audience(&mut self, notice: &Notice) {

@@ -8,6 +8,7 @@
 //! | [`signaling`] | a JSON-RPC client over WebSocket with an ordered log of notifications |
 //! | [`peer`] | a WebRTC client (str0m, RTP mode) that publishes or watches |
 //! | [`whep`] | a viewer over WHEP |
+//! | [`webhook`] | the other end of a webhook: up, slow, failing, down |
 //! | [`frames`] | which received packets make whole, decodable frames |
 //! | [`flashes`] | media that can be measured, and the measuring of a recorded file |
 //! | [`material`] | pre-encoded clips with a flash and a beep each second |
@@ -22,4 +23,5 @@ pub mod material;
 pub mod peer;
 pub mod rest;
 pub mod signaling;
+pub mod webhook;
 pub mod whep;
