@@ -6,6 +6,7 @@
 //! | 5 | [`rest`], [`signaling`], [`whip`] | the doors: parse, send one [`session::Command`], render |
 //! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
 //! | 3 | [`events`] | what happened, told to the world: call detail records and webhooks |
+//! | 3 | [`state`] | what comes back after a power cut: sessions with cameras |
 //! | 3 | [`recording`] | recordings: made by a task each, kept on disk, finished by the next start after a crash |
 //! | 2 | [`engine`] | the media thread: one UDP port, all peers, all tracks |
 //! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
@@ -36,6 +37,7 @@ pub mod rest;
 pub mod rtp;
 pub mod session;
 pub mod signaling;
+pub mod state;
 pub mod whip;
 pub mod wire;
 pub mod worker;

@@ -95,6 +95,7 @@ mod tests {
     use crate::daemon::args::Options;
     use std::fs;
     use std::path::PathBuf;
+    use viduct_testkit::kills;
 
     struct Box {
         folder: tempfile::TempDir,
@@ -166,6 +167,35 @@ mod tests {
         let Err(Refused::File(why)) = write(&origin, vec![("OPENVIDU_CDR_PATH", text("/x"))]) else { panic!("it cannot be written") };
         assert!(why.contains("/proc/viduct/viduct.toml cannot be written"), "{why}");
         assert_eq!(write(&origin, vec![]), Ok(()), "nothing has to be written");
+    }
+
+    /// What the killed child does: POST restart sets numbers.
+    #[test]
+    fn restarting_child() {
+        let Some(folder) = kills::child() else { return };
+        let origin = Origin::new(&Options { config: Some(folder.join("viduct.toml")), demo: false }, Vec::new());
+        let mut number = autostop(&origin);
+        loop {
+            number += 1;
+            let change = Raw::Int(i64::try_from(number).unwrap());
+            write(&origin, vec![("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT", change)]).unwrap();
+            kills::acknowledge(number);
+        }
+    }
+
+    fn autostop(origin: &Origin) -> u64 {
+        let loaded = origin.load(origin.text().unwrap().as_deref()).unwrap();
+        loaded.config.value("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT").unwrap().number().unwrap().unsigned_abs()
+    }
+
+    #[test]
+    fn two_hundred_kills_lose_nothing_acknowledged() {
+        let house = Box::new("# mine\nHTTPS_PORT = 1 # first\n");
+        kills::rounds("daemon::restart::tests::restarting_child", house.folder.path(), 200, |acknowledged| {
+            let written = autostop(&house.origin);
+            assert!(written == acknowledged || written == acknowledged + 1, "{acknowledged} was acknowledged, {written} is written");
+            assert!(house.text().starts_with("# mine\nHTTPS_PORT = 1 # first\n"));
+        });
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::recording::{Library, Recordings};
 use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
 use crate::session::{self, Audience, Registry, Transcoding};
+use crate::state::{SessionRecord, Store};
 use crate::{engine, jobs};
 use std::future::Future;
 use std::io;
@@ -57,7 +58,9 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     let http_port = http.as_ref().map(port_of);
     let config = Arc::new(config.with_https_port(port_of(&https)));
 
-    let floors = Floors::start(&config, &origin.lan, clock)?;
+    let (store, kept) = store(&config).unzip();
+    let floors = Floors::start(&config, &origin.lan, store, clock)?;
+    floors.registry.restore(kept.unwrap_or_default(), config.camera_allow_loopback).await;
     // all its sockets have the same port
     let media_port = floors.engine.local.first().map_or(0, SocketAddr::port);
     let (restart, restarts) = mpsc::channel(1);
@@ -162,12 +165,14 @@ struct Floors {
     recordings: Option<Recordings>,
     registry: Registry,
     events: Events,
-    /// The router of events from below, and the watchdog.
+    /// `None`: nothing comes back after a restart.
+    store: Option<Store>,
+    /// The router of events from below, the watchdog, and the writer of the store.
     tasks: JoinSet<()>,
 }
 
 impl Floors {
-    fn start(config: &Config, lan: &[IpAddr], clock: Clock) -> Result<Floors, Refused> {
+    fn start(config: &Config, lan: &[IpAddr], store: Option<Store>, clock: Clock) -> Result<Floors, Refused> {
         let events = listeners::start(config, clock)?;
         let library = config.recording.as_ref().map(|recording| library(&recording.path, config.public_url())).transpose()?;
         let program = std::env::current_exe().map_err(|error| Refused::System { what: "the supervisor of workers", error })?;
@@ -186,13 +191,26 @@ impl Floors {
         let supervisor = jobs::start(clock, jobs::Settings::new(program), jobs_commands, jobs_events);
 
         let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), events.bus(), clock));
-        let registry = Registry::new(session_settings(config, events.bus()), engine.handle.clone(), jobs, recordings.clone(), clock);
+        let mut registry = Registry::new(session_settings(config, events.bus()), engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();
+        if let Some(store) = &store {
+            registry = registry.keeping(store.clone());
+            tasks.spawn(store.clone().run(clock));
+        }
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
-        Ok(Floors { engine, supervisor, recordings, registry, events, tasks })
+        Ok(Floors { engine, supervisor, recordings, registry, events, store, tasks })
     }
+}
+
+/// What is kept over a restart, unless the box shall forget.
+fn store(config: &Config) -> Option<(Store, Vec<SessionRecord>)> {
+    if config.restore_cameras {
+        return Some(Store::open(&config.state_path));
+    }
+    Store::forget(&config.state_path);
+    None
 }
 
 fn library(path: &Path, public_url: String) -> Result<Library, Refused> {
@@ -224,6 +242,9 @@ async fn stop(mut floors: Floors, mut doors: Doors) {
         floors.registry.close_all(EndReason::OpenviduServerStopped).await;
         if let Some(recordings) = &floors.recordings {
             recordings.finished().await;
+        }
+        if let Some(store) = &floors.store {
+            store.all_durable().await;
         }
     };
     within(CLOSING, "closing the sessions", closing).await;

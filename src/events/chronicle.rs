@@ -1,6 +1,7 @@
 //! What has begun in a session and not ended yet, so that every beginning is told once and has exactly one end, in the order of
 //! events.md §6. Pure but for the bus it tells; written by the session's actor alone, which says facts and nothing else: one that is
-//! said twice is told once, and one about somebody who is not here is not told.
+//! said twice is told once, and one about somebody who is not here is not told. A session that comes back after a restart is told of
+//! from its beginning, with the ids and times it had: after an orderly stop all of it had ended, after a crash nobody had said so.
 //!
 //! ```text
 //! session:      (joined) sessionCreated ─────────────── (over) sessionDestroyed

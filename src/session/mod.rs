@@ -11,6 +11,7 @@ pub mod command;
 mod connection;
 pub mod error;
 mod holds;
+mod keeping;
 mod lifecycle;
 mod links;
 pub mod notice;

@@ -126,6 +126,11 @@ impl Bench {
         bench
     }
 
+    /// Process id of the composer.
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
     /// The composer is gone without a word.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -8,8 +8,9 @@ use crate::session::camera::{Camera, Health, Step};
 use crate::session::command::Answer;
 use crate::session::connection::{Active, Connection, State};
 use crate::session::error::Denied;
+use crate::session::keeping::Past;
 use crate::session::lifecycle::Timer;
-use crate::session::notice::Notice;
+use crate::session::notice::{Notice, StreamInfo};
 use crate::session::properties::CameraProperties;
 use crate::session::rendition::Renditions;
 use crate::session::snapshot::{ConnectionKind, ConnectionSnapshot};
@@ -32,9 +33,26 @@ impl Actor {
     fn add_camera(&mut self, properties: Arc<CameraProperties>) -> Result<Arc<ConnectionSnapshot>, Denied> {
         let (scheme, place) = scheme_and_place(&properties.camera.url);
         let id = self.fresh_id(|| ConnectionId::random_camera(scheme, place));
+        let info = stream::of_camera(&id, self.clock.unix_ms());
+        self.seat_camera(id, info, properties)
+    }
+
+    /// A camera that was here before a restart is here again, with the ids it had. Errors: [`Denied::Busy`], and it is not.
+    pub fn revive(&mut self, properties: Arc<CameraProperties>, past: Past) -> Result<(), Denied> {
+        let id = past.connection;
+        let info = StreamInfo { stream: past.stream, ..stream::of_camera(&id, past.created_at) };
+        self.seat_camera(id, info, properties).map(|_| ())
+    }
+
+    fn seat_camera(
+        &mut self,
+        id: ConnectionId,
+        info: StreamInfo,
+        properties: Arc<CameraProperties>,
+    ) -> Result<Arc<ConnectionSnapshot>, Denied> {
+        let (_, place) = scheme_and_place(&properties.camera.url);
         let tracks = self.below.add_tracks(true, true)?;
-        let now = self.clock.unix_ms();
-        let info = stream::of_camera(&id, now);
+        let now = info.created_at;
         let active = Active::new(now, address(place), "IPCAM".into(), None);
         let (kind, server_data) = (ConnectionKind::Camera(properties.clone()), properties.data.clone());
         self.roster.insert(Connection { id: id.clone(), created_at: now, kind, server_data, state: State::Pending });

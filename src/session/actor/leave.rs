@@ -76,6 +76,10 @@ impl Actor {
         }
         self.life = Life::Gone;
         self.chronicle.ended(reason.as_str());
+        // whoever stops the box does not send its cameras away
+        if let Some(store) = self.store.as_ref().filter(|_| reason != EndReason::OpenviduServerStopped) {
+            store.remove(self.id.as_str());
+        }
         for peer in self.holds.all() {
             self.give_up(peer, Denied::SessionClosed(self.id.clone()));
         }
