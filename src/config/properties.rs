@@ -315,7 +315,7 @@ pub const PROPERTIES: &[Property] = &[
     ),
     row("VIDUCT_WEBHOOK_QUEUE_MB", Kind::Number(1, 1024), "4", "Events in MB that wait for the endpoint; of more, the oldest are dropped"),
     row("VIDUCT_PLAIN_HTTP", Kind::Switch, "false", "Serve everything without TLS on HTTP_PORT as well"),
-    row("VIDUCT_MEDIA_PORT", PORT, "20000", "UDP port of all media; 0 = any"),
+    row("VIDUCT_MEDIA_PORT", PORT, "20000", "UDP and TCP port of all media; 0 = any"),
     row(
         "VIDUCT_STATE_PATH",
         Kind::Path(false),

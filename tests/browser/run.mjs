@@ -52,9 +52,9 @@ class Context {
     });
   }
 
-  /** A browser of its own with the release under test, or with another. */
-  async participant(version = this.version) {
-    const context = await this.browser.newContext({ ignoreHTTPSErrors: true });
+  /** A browser of its own with the release under test, or with another; in the common process, or in another. */
+  async participant(version = this.version, browser = this.browser) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
     const participant = new Participant(await context.newPage(), version);
     this.participants.push(participant);
     await participant.page.goto(`${this.files.url}/page?version=${version}`);

@@ -6,8 +6,10 @@
 mod house;
 
 mod a_camera_comes_back;
+mod a_camera_returns_within_2_s;
 mod a_client_that_does_not_read_hurts_nobody;
 mod a_full_disk_ends_a_recording;
+mod a_hundred_cameras_leave_nothing_behind;
 mod a_hundred_recordings_leave_only_films;
 mod a_lost_socket_may_come_back;
 mod a_published_stream_reaches_every_viewer;
@@ -18,9 +20,14 @@ mod a_reload_disturbs_nobody;
 mod a_session_is_recorded_always;
 mod a_viewer_of_another_codec_gets_a_rendition;
 mod a_viewer_that_stops_reading_hurts_nobody;
+<<<<<<< HEAD
 mod a_webhook_that_is_away_gets_everything_later;
+=======
+mod a_worker_that_fails_is_replaced;
+>>>>>>> main
 mod a_wrong_file_leaves_no_dead_box;
 mod an_absent_camera_is_a_log_line;
+mod bad_cameras_hurt_nobody;
 mod camera_to_whep;
 mod cameras_come_back_after_a_power_cut;
 mod events_reach_the_world;
@@ -28,6 +35,8 @@ mod flash_and_beep_stay_together;
 mod joins_and_notices;
 mod lost_packets_are_repaired;
 mod media_that_broke_comes_back;
+mod metrics_are_told;
+mod network;
 mod no_job_too_many_is_started;
 mod offers_of_the_2_18_client;
 mod post_restart_begins_anew;

@@ -51,7 +51,7 @@ async fn a_camera_comes_back_with_its_names_and_plays() {
     session.ask(|answer| Command::RemoveConnection { connection: always.id.clone(), answer }).await.unwrap();
     let (house, _) = keeping(&folder).await;
     let connections = house.registry.find(session.id()).unwrap().snapshot().connections.clone();
-    assert_eq!(connections.iter().map(|c| c.id.clone()).collect::<Vec<_>>(), [camera.id.clone()]);
+    assert_eq!(connections.iter().map(|c| &c.id).collect::<Vec<_>>(), [&camera.id]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +86,7 @@ async fn a_camera_that_is_not_allowed_any_more_stays_away_but_is_kept() {
     for _ in 0..2 {
         let (house, store) = keeping(&folder).await;
         let back = house.registry.find(session.id()).unwrap().snapshot();
-        assert_eq!(back.connections.iter().map(|c| c.id.clone()).collect::<Vec<_>>(), [camera.id.clone()]);
+        assert_eq!(back.connections.iter().map(|c| &c.id).collect::<Vec<_>>(), [&camera.id]);
         store.all_durable().await;
         assert_eq!(Store::open(folder.path()).1[0].cameras.len(), 2);
     }

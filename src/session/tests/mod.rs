@@ -259,6 +259,8 @@ impl House {
             }
             engine::Command::RemoveSlot { job, slot } => assert!(self.sinks.get_mut(&job).unwrap().remove(&slot).is_some()),
             engine::Command::DetachSink { job } => assert!(self.sinks.remove(&job).is_some()),
+            engine::Command::Panic => unreachable!("sessions have no bugs of the engine"),
+            engine::Command::Addresses { .. } => unreachable!("sessions do not know addresses"),
             engine::Command::AttachTransform { job, slots, .. } => {
                 self.fresh(job);
                 assert!(slots.len() == 1 && slots[0].0 == VIDEO_SLOT && self.tracks[&slots[0].1] == Kind::Video);
@@ -485,7 +487,7 @@ fn camera(only_play_with_subscribers: bool) -> CameraProperties {
     let url = "rtsp://192.0.2.9:554/live?stream=1".into();
     CameraProperties {
         rtsp_uri: "rtsp://admin:hidden@192.0.2.9:554/live?stream=1".into(),
-        camera: CameraSpec { url, user, password, latency_ms: 2000, allow_loopback: false },
+        camera: CameraSpec { url, user, password, latency_ms: 2000, allow_loopback: false, transport: Default::default() },
         data: "gate".into(),
         adaptative_bitrate: true,
         only_play_with_subscribers,

@@ -9,7 +9,11 @@
 
 use super::*;
 use crate::engine::api::Closed;
+<<<<<<< HEAD
 use crate::events::{self, Record};
+=======
+use crate::rtp::{Codec, Format};
+>>>>>>> main
 use crate::session::command::{Access, StreamChange, ViewerId, Watching};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -38,6 +42,8 @@ enum Step {
     Answer,
     Refuse,
     ClosePeer(usize, bool),
+    /// The video track of that number shows this codec.
+    Live(usize, Codec),
     Pass(u64),
 }
 
@@ -65,6 +71,7 @@ fn step() -> impl Strategy<Value = Step> {
         9 => Just(Step::Answer),
         1 => Just(Step::Refuse),
         2 => (n(), any::<bool>()).prop_map(|(peer, by_peer)| Step::ClosePeer(peer, by_peer)),
+        2 => (n(), any::<bool>()).prop_map(|(track, vp8)| Step::Live(track, if vp8 { Codec::Vp8 } else { Codec::H264 })),
         3 => (0u64..6_000).prop_map(Step::Pass),
     ]
 }
@@ -177,7 +184,9 @@ impl World {
             Step::Unpublish(who) => self.request(who, Call::Unpublish).await,
             Step::Subscribe(who, stream) => {
                 let stream = self.stream(stream).unwrap_or("str_CAM_none_con_none".into());
-                self.request(who, subscribe(&stream)).await;
+                // every other client takes VP8 alone
+                let call = if who.is_multiple_of(2) { subscribe(&stream) } else { renditions::watching(&stream, &[Codec::Vp8]) };
+                self.request(who, call).await;
             }
             Step::Reconnect(who, stream) => {
                 let stream = self.stream(stream).unwrap_or("str_CAM_none_con_none".into());
@@ -249,7 +258,8 @@ impl World {
                     Some(token) => Access::Token(self.tokens.get(token).cloned().unwrap_or_default()),
                     None => Access::Secret,
                 };
-                let (session, offer, ip, platform) = (self.session.clone(), String::new(), [192, 0, 2, 5].into(), String::new());
+                let offer = if n.is_multiple_of(2) { String::new() } else { renditions::offer(&[Codec::H264]) };
+                let (session, ip, platform) = (self.session.clone(), [192, 0, 2, 5].into(), String::new());
                 self.watching.push(tokio::spawn(async move {
                     session.ask(|answer| Command::Watch { stream, offer, access, ip, platform, answer }).await
                 }));
@@ -265,6 +275,12 @@ impl World {
                 if let Some(peer) = self.house.peers.iter().nth(n).copied() {
                     let cause = if by_peer { Closed::ByPeer } else { Closed::IceLost };
                     self.house.close_peer(peer, cause).await;
+                }
+            }
+            Step::Live(n, codec) => {
+                let video = self.house.tracks.iter().filter(|(_, kind)| **kind == Kind::Video).map(|(track, _)| *track).nth(n);
+                if let Some(track) = video {
+                    self.house.say(engine::Event::TrackLive { track, format: Format { codec, profile_level_id: None } }).await;
                 }
             }
             Step::Pass(ms) => self.house.pass(ms).await,
@@ -295,6 +311,7 @@ impl World {
         assert_eq!(self.told_to_be_here(), seen.keys().cloned().collect());
         let alive = self.house.registry.find(self.session.id()).is_ok();
         assert!(alive || seen.is_empty());
+        assert_eq!(self.house.transcoders().len(), self.house.permits.len());
         for guest in &mut self.guests {
             guest.read();
             if !guest.attached {
@@ -321,6 +338,10 @@ impl World {
     async fn end(mut self) {
         self.house.pass(10_000).await;
         self.check().await;
+        // who was given up after 10 s watched until then
+        self.house.pass(5_000).await;
+        let peers = self.house.peers.len();
+        assert!(peers > 0 || self.house.transcoders().is_empty(), "nobody watches, and something is transcoded");
         assert!(self.guests.iter().all(|guest| guest.open.is_empty()), "an offer was not answered in time");
         assert!(self.watching.is_empty());
         self.house.registry.close_all(EndReason::OpenviduServerStopped).await;

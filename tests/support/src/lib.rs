@@ -8,6 +8,7 @@
 //! | [`rest`] | a small HTTP client that refuses what the API does not send |
 //! | [`signaling`] | a JSON-RPC client over WebSocket with an ordered log of notifications |
 //! | [`peer`] | a WebRTC client (str0m, RTP mode) that publishes or watches |
+//! | [`proxy`] | a network between camera and box that can be cut, and trickle |
 //! | [`whep`] | a viewer over WHEP |
 //! | [`webhook`] | the other end of a webhook: up, slow, failing, down |
 //! | [`frames`] | which received packets make whole, decodable frames |
@@ -24,6 +25,7 @@ pub mod frames;
 pub mod kills;
 pub mod material;
 pub mod peer;
+pub mod proxy;
 pub mod rest;
 pub mod signaling;
 pub mod usage;
