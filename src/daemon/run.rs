@@ -4,9 +4,10 @@ use super::doors::{Doors, Ground};
 use super::origin::{Origin, keep_as_good};
 use super::start::{Ready, Refused, say};
 use super::state::State;
-use super::{addresses, http, reload, restart, systemd};
+use super::{addresses, http, listeners, reload, restart, systemd};
 use crate::clock::Clock;
 use crate::config::{Config, Problem};
+use crate::events::{Bus, Events};
 use crate::recording::{Library, Recordings};
 use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
@@ -150,7 +151,7 @@ impl House {
             Err(error) => return tracing::error!(%error, "nothing is reloaded"),
         };
         self.config = Arc::new(fresh.config);
-        self.floors.registry.set(session_settings(&self.config));
+        self.floors.registry.set(session_settings(&self.config, self.floors.events.bus()));
         self.doors.repaint(self.config.clone(), fresh.tls);
         keep(&self.state, fresh.text).await;
     }
@@ -171,6 +172,7 @@ struct Floors {
     /// `None`: this box does not record.
     recordings: Option<Recordings>,
     registry: Registry,
+    events: Events,
     /// `None`: nothing comes back after a restart.
     store: Option<Store>,
     /// The router of events from below, the watchdog, who looks for new addresses, and the writer of the store.
@@ -179,6 +181,7 @@ struct Floors {
 
 impl Floors {
     fn start(config: &Config, lan: &[IpAddr], store: Option<Store>, clock: Clock) -> Result<Floors, Refused> {
+        let events = listeners::start(config, clock)?;
         let library = config.recording.as_ref().map(|recording| library(&recording.path, config.public_url())).transpose()?;
         let program = std::env::current_exe().map_err(|error| Refused::System { what: "the supervisor of workers", error })?;
         let (engine_events, engine_heard) = mpsc::channel(EVENTS);
@@ -196,8 +199,8 @@ impl Floors {
         let counters = jobs.counters();
         let supervisor = jobs::start(clock, jobs::Settings::new(program, counters.clone()), jobs_commands, jobs_events);
 
-        let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), clock));
-        let mut registry = Registry::new(session_settings(config), engine.handle.clone(), jobs, recordings.clone(), clock);
+        let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), events.bus(), clock));
+        let mut registry = Registry::new(session_settings(config, events.bus()), engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();
         if let Some(store) = &store {
             registry = registry.keeping(store.clone());
@@ -206,8 +209,12 @@ impl Floors {
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
+<<<<<<< HEAD
+        Ok(Floors { engine, supervisor, recordings, registry, events, store, tasks })
+=======
         tasks.spawn(addresses::follow(engine.handle.clone(), lan.to_vec(), config.loopback_candidates, clock));
         Ok(Floors { engine, supervisor, counters, recordings, registry, store, tasks })
+>>>>>>> main
     }
 }
 
@@ -227,7 +234,7 @@ fn library(path: &Path, public_url: String) -> Result<Library, Refused> {
     })
 }
 
-fn session_settings(config: &Config) -> session::Settings {
+fn session_settings(config: &Config, events: Bus) -> session::Settings {
     let (autostop, word) = config.recording.as_ref().map(|recording| (recording.autostop, recording.notification.as_str())).unzip();
     let defaults = session::Settings::default();
     session::Settings {
@@ -238,6 +245,7 @@ fn session_settings(config: &Config) -> session::Settings {
         rendition_linger: RENDITION_LINGER,
         recording_autostop: autostop.unwrap_or(defaults.recording_autostop),
         recording_audience: word.and_then(Audience::parse).unwrap_or(defaults.recording_audience),
+        events,
     }
 }
 
@@ -259,7 +267,10 @@ async fn stop(mut floors: Floors, mut doors: Doors) {
     // with the last door, the last session and the router, every handle of the supervisor is gone, and so it ends
     floors.tasks.shutdown().await;
     drop((doors, floors.registry, floors.recordings));
-    within(STEP, "stopping the workers", async { drop(floors.supervisor.await) }).await;
+    let workers = within(STEP, "stopping the workers", async { drop(floors.supervisor.await) });
+    // what cannot be posted now waits on disk for the next start
+    let events = within(STEP, "telling the last events", floors.events.end());
+    tokio::join!(workers, events);
     let engine_ends = tokio::task::spawn_blocking(move || floors.engine.stop());
     within(STEP, "stopping the media thread", async { drop(engine_ends.await) }).await;
 }

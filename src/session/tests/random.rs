@@ -4,11 +4,16 @@
 //!   offers, when the engine speaks or 10 s have passed.
 //! - What a client was told adds up to what readers see: the same participants with the same streams, after each step, also for one
 //!   that was away and came back.
+//! - What the world is told adds up to what readers see, too, and at the end every beginning has exactly one end, in order.
 //! - Ids are used once, nothing is ended that does not exist, and at the end nothing is left below (checked by [`House`]).
 
 use super::*;
 use crate::engine::api::Closed;
+<<<<<<< HEAD
+use crate::events::{self, Record};
+=======
 use crate::rtp::{Codec, Format};
+>>>>>>> main
 use crate::session::command::{Access, StreamChange, ViewerId, Watching};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -137,6 +142,7 @@ struct World {
     guests: Vec<Guest>,
     watching: Vec<JoinHandle<Result<Watching, Denied>>>,
     viewers: Vec<ViewerId>,
+    told: Vec<Arc<Record>>,
 }
 
 impl World {
@@ -144,7 +150,7 @@ impl World {
         let mut house = House::new();
         house.manner = Manner::Wait;
         let session = house.session();
-        World { house, session, tokens: vec![], guests: vec![], watching: vec![], viewers: vec![] }
+        World { house, session, tokens: vec![], guests: vec![], watching: vec![], viewers: vec![], told: vec![] }
     }
 
     fn connection(&self, n: usize) -> Option<ConnectionId> {
@@ -284,10 +290,25 @@ impl World {
         self.check().await;
     }
 
+    /// Who is here, as the world was told.
+    fn told_to_be_here(&self) -> BTreeSet<ConnectionId> {
+        let mut here = BTreeSet::new();
+        for record in &self.told {
+            match &**record {
+                Record::ParticipantJoined(_, participant) => drop(here.insert(participant.connection.clone())),
+                Record::ParticipantLeft(_, _, participant) => drop(here.remove(&participant.connection)),
+                _ => {}
+            }
+        }
+        here
+    }
+
     async fn check(&mut self) {
+        self.told.extend(self.house.ear.heard());
         let snapshot = self.session.snapshot();
         let active = snapshot.connections.iter().filter_map(|c| Some((c.id.clone(), c.active.as_ref()?.publisher.as_ref())));
         let seen: BTreeMap<_, _> = active.map(|(id, publisher)| (id, publisher.map(|info| info.stream.clone()))).collect();
+        assert_eq!(self.told_to_be_here(), seen.keys().cloned().collect());
         let alive = self.house.registry.find(self.session.id()).is_ok();
         assert!(alive || seen.is_empty());
         assert_eq!(self.house.transcoders().len(), self.house.permits.len());
@@ -328,6 +349,7 @@ impl World {
         self.check().await;
         assert!(self.house.is_empty_below() && self.session.snapshot().connections.is_empty());
         assert!(self.guests.iter().all(|guest| guest.out || !guest.attached));
+        events::check(&self.told);
     }
 }
 
