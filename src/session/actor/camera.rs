@@ -62,7 +62,7 @@ impl Actor {
             active.publishing =
                 Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source, codec, renditions: Renditions::default() }));
         }
-        self.film_joined(&id);
+        self.went_live(&id);
         self.tell_others(&id, Notice::ParticipantPublished { connection: id.clone(), stream: info });
         self.review_camera(&id);
         self.roster.snapshot(&id).ok_or_else(|| self.unknown(&id))
