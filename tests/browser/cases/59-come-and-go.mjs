@@ -41,6 +41,7 @@ async function round(context, n) {
 export default {
   title: 'browsers that come and go leave nothing behind',
   versions: ['2.20.0'],
+  limitMs: 240_000,
   async run(context) {
     const { pid } = context.daemon.child;
     for (let n = 0; n < WARM; n++) await round(context, n);
