@@ -6,7 +6,9 @@ use crate::config::value::Raw;
 use crate::config::{Config, Problem, revise};
 use crate::disk;
 use crate::rest::restart::{Changes, Refused};
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -40,6 +42,10 @@ pub fn write(origin: &Origin, changes: Changes) -> Result<(), Refused> {
     disk::replace_private(&target, new.as_bytes()).map_err(unwritten)?;
     let names: Vec<_> = news.iter().map(|(name, _)| *name).collect();
     tracing::info!("{path}: POST restart has set {}", names.join(", "));
+    let is_open = |mode: u32| mode & 0o004 != 0;
+    if names.contains(&"OPENVIDU_SECRET") && fs::metadata(&target).is_ok_and(|file| is_open(file.mode())) {
+        tracing::warn!("{path} holds the secret, and every user of this box can read it; take that right away with chmod o= {path}");
+    }
     Ok(())
 }
 
@@ -71,7 +77,7 @@ fn writable(folder: &Path) -> Result<(), disk::Error> {
     let probe = folder.join(".viduct-may-write");
     disk::replace_private(&probe, b"")?;
     // it is hidden and empty should it stay
-    let _ = std::fs::remove_file(probe);
+    let _ = fs::remove_file(probe);
     Ok(())
 }
 
@@ -93,7 +99,6 @@ pub fn again() -> io::Error {
 mod tests {
     use super::*;
     use crate::daemon::args::Options;
-    use std::fs;
     use std::path::PathBuf;
     use viduct_testkit::kills;
 

@@ -26,6 +26,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod token;
+mod told;
 mod untold;
 
 pub use command::{Access, Call, Command, Watching};

@@ -61,9 +61,10 @@ class Context {
     return network;
   }
 
-  /** A browser of its own with the release under test, or with another; behind `network` if there is one. */
-  async participant(version = this.version, network = undefined) {
-    const context = await this.browser.newContext({ ignoreHTTPSErrors: true });
+  /** A browser of its own with the release under test, or with another; in the common process or in another; behind `network` if there
+   * is one. */
+  async participant(version = this.version, { browser = this.browser, network } = {}) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
     const participant = new Participant(await context.newPage(), version, network);
     this.participants.push(participant);
     await network?.before(participant.page);

@@ -189,7 +189,12 @@ impl Member {
 
     /// Subscribes to a stream; gives the viewer, whose transport comes up by itself.
     pub async fn watch(&self, stream: &str) -> Peer {
-        self.try_watch(stream, Peer::viewer(true, true)).await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
+        self.watch_as(stream, Peer::viewer(true, true)).await
+    }
+
+    /// The same with a viewer of one's own.
+    pub async fn watch_as(&self, stream: &str, peer: Peer) -> Peer {
+        self.try_watch(stream, peer).await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
     }
 
     /// The same with a peer of one's own, whose offer may be refused.

@@ -6,8 +6,8 @@ export default {
   title: 'a WebSocket that is cut comes back, nothing is missed, and after a long cut its client is out',
   async run(context) {
     const session = await context.session();
-    const one = await context.participant(context.version, await context.network());
-    const other = await context.participant('2.20.0', await context.network());
+    const one = await context.participant(context.version, { network: await context.network() });
+    const other = await context.participant('2.20.0', { network: await context.network() });
     const connection = await one.join(await session.token(), 'one');
     await other.join(await session.token(), 'other');
     const stream = await one.publish();

@@ -10,8 +10,8 @@ export async function breaks(participant, stream) {
 /** The media of the publisher breaks, then that of its viewer; `repair` is what brings their client to notice. */
 export async function brokenMedia(context, repair) {
   const session = await context.session();
-  const one = await context.participant(context.version, await context.network());
-  const other = await context.participant(context.version, await context.network());
+  const one = await context.participant(context.version, { network: await context.network() });
+  const other = await context.participant(context.version, { network: await context.network() });
   const third = await context.participant('2.20.0');
   await one.join(await session.token(), 'one');
   const stream = await one.publish();

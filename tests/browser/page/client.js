@@ -46,6 +46,19 @@ window.client = (() => {
     });
   }
 
+  // An offer without the video codecs but `codec`, and what repairs it.
+  function withOnly(sdp, codec) {
+    return sdp.replace(/^m=video [\s\S]*?(?=^m=|(?![\s\S]))/gm, (section) => {
+      const of = (pattern) => [...section.matchAll(pattern)].map(([, number]) => number);
+      const kept = of(new RegExp(`a=rtpmap:(\\d+) ${codec}/`, 'gi'));
+      const repairs = [...section.matchAll(/a=fmtp:(\d+) apt=(\d+)/g)].filter(([, , apt]) => kept.includes(apt)).map(([, number]) => number);
+      const numbers = [...kept, ...repairs];
+      return section
+        .replace(/^(m=video \S+ \S+).*$/m, `$1 ${numbers.join(' ')}`)
+        .replace(/^a=(?:rtpmap|fmtp|rtcp-fb):(\d+) .*\r\n/gm, (line, number) => (numbers.includes(number) ? line : ''));
+    });
+  }
+
   function streamOf(id) {
     if (publisher && publisher.stream.streamId === id) return publisher.stream;
     return subscribers.get(id).stream;
@@ -66,6 +79,15 @@ window.client = (() => {
       listen(automatic);
       await session.connect(token, data);
       return session.connection.connectionId;
+    },
+
+    // From now on this browser knows no other video codec than this one.
+    takeOnly(codec) {
+      const original = RTCPeerConnection.prototype.createOffer;
+      RTCPeerConnection.prototype.createOffer = async function createOffer(...options) {
+        const { type, sdp } = await original.apply(this, options);
+        return { type, sdp: withOnly(sdp, codec) };
+      };
     },
 
     // `source`: nothing for the fake camera and microphone, or `{video, audio}` tracks of `lipsync`.
@@ -107,6 +129,13 @@ window.client = (() => {
         audioPackets: audio.packetsReceived ?? 0,
         audioEnergy: audio.totalAudioEnergy ?? 0,
       };
+    },
+
+    // What carries one stream: 'udp' or 'tcp'.
+    async protocol(id) {
+      const report = await streamOf(id).getRTCPeerConnection().getStats();
+      const transport = [...report.values()].find((s) => s.type === 'transport');
+      return report.get(report.get(transport.selectedCandidatePairId).localCandidateId).protocol;
     },
 
     iceState: (id) => streamOf(id).getRTCPeerConnection().iceConnectionState,
