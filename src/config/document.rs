@@ -10,7 +10,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("The box", &[]),
     ("Sessions and streams", &["OPENVIDU_STREAMS_", "OPENVIDU_SESSIONS_"]),
     ("Recordings", &["OPENVIDU_RECORDING"]),
-    ("Events", &["OPENVIDU_CDR", "OPENVIDU_WEBHOOK"]),
+    ("Events", &["OPENVIDU_CDR", "OPENVIDU_WEBHOOK", "VIDUCT_CDR_", "VIDUCT_WEBHOOK_"]),
     ("OpenVidu Pro", &["OPENVIDU_PRO_", "KMS_URIS"]),
 ];
 

@@ -1,12 +1,13 @@
-//! The wiring: ports, engine, jobs, sessions, doors; then the wait for a signal or POST restart, and the stop in the reverse order.
+//! The wiring: ports, engine, jobs, sessions, doors; then the wait for what ends it, and the stop in the reverse order.
 
 use super::doors::{Doors, Ground};
 use super::origin::{Origin, keep_as_good};
 use super::start::{Ready, Refused, say};
 use super::state::State;
-use super::{addresses, http, reload, restart, systemd};
+use super::{addresses, http, listeners, reload, restart, systemd};
 use crate::clock::Clock;
 use crate::config::{Config, Problem};
+use crate::events::{Bus, Events};
 use crate::recording::{Library, Recordings};
 use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
@@ -46,9 +47,11 @@ pub enum Ended {
     Stopped,
     /// Everything is stopped, and has to be started again.
     Restarting,
+    /// The media thread is dead: a bug. Its transports and tracks died with it, so only a new process helps.
+    Broken,
 }
 
-/// Runs until SIGTERM, SIGINT or POST restart, and ends within 10 s of it. Errors: it did not start, and nothing of it is left.
+/// Runs until SIGTERM, SIGINT, POST restart or the death of the media thread, and ends within 10 s of it. Errors: it did not start, and nothing of it is left.
 pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     let Ready { config, origin, text, state, secret, tls, clock } = ready;
     let mut signals = Signals::new().map_err(|error| Refused::System { what: "the signal handler", error })?;
@@ -69,6 +72,7 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
         registry: floors.registry.clone(),
         recordings: floors.recordings.clone(),
         engine: floors.engine.handle.clone(),
+        counters: floors.counters.clone(),
         secret,
         clock,
         ice: vec![stun_url(&config.domain, media_port)],
@@ -80,7 +84,7 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     let mut house = House { origin, state, config, floors, doors };
     let mut ended = house.live(&mut signals, restarts).await;
     match ended {
-        Ended::Stopped => systemd::stopping(),
+        Ended::Stopped | Ended::Broken => systemd::stopping(),
         Ended::Restarting => systemd::reloading(),
     }
     let mut ending = pin!(stop(house.floors, house.doors));
@@ -93,8 +97,8 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
                     systemd::stopping();
                     ended = Ended::Stopped;
                 }
-                Ended::Stopped => {
-                    tracing::warn!("{name} again: ending now");
+                Ended::Stopped | Ended::Broken => {
+                    tracing::warn!("{name} while stopping: ending now");
                     // dropping what is left could wait for what hangs
                     std::process::exit(1);
                 }
@@ -130,6 +134,10 @@ impl House {
                         systemd::ready();
                     }
                 },
+                () = self.floors.engine.ended() => {
+                    tracing::error!("the media thread has died: stopping, so that the daemon is started again");
+                    return Ended::Broken;
+                }
                 Some(Request { changes, answer }) = restarts.recv() => {
                     let origin = self.origin.clone();
                     let Ok(written) = spawn_blocking(move || restart::write(&origin, changes)).await else { continue };
@@ -153,7 +161,7 @@ impl House {
             Err(error) => return tracing::error!(%error, "nothing is reloaded"),
         };
         self.config = Arc::new(fresh.config);
-        self.floors.registry.set(session_settings(&self.config));
+        self.floors.registry.set(session_settings(&self.config, self.floors.events.bus()));
         self.doors.repaint(self.config.clone(), fresh.tls);
         keep(&self.state, fresh.text).await;
     }
@@ -170,17 +178,20 @@ async fn keep(state: &State, text: Option<String>) {
 struct Floors {
     engine: engine::Running,
     supervisor: JoinHandle<()>,
+    counters: jobs::Counters,
     /// `None`: this box does not record.
     recordings: Option<Recordings>,
     registry: Registry,
+    events: Events,
     /// `None`: nothing comes back after a restart.
     store: Option<Store>,
-    /// The router of events from below, the watchdog, and the writer of the store.
+    /// The router of events from below, the watchdog, who looks for new addresses, and the writer of the store.
     tasks: JoinSet<()>,
 }
 
 impl Floors {
     fn start(config: &Config, lan: &[IpAddr], store: Option<Store>, clock: Clock) -> Result<Floors, Refused> {
+        let events = listeners::start(config, clock)?;
         let library = config.recording.as_ref().map(|recording| library(&recording.path, config.public_url())).transpose()?;
         let program = std::env::current_exe().map_err(|error| Refused::System { what: "the supervisor of workers", error })?;
         let (engine_events, engine_heard) = mpsc::channel(EVENTS);
@@ -195,10 +206,11 @@ impl Floors {
             engine::start(settings, clock, engine_events).map_err(|error| http::refused("VIDUCT_MEDIA_PORT", config.media_port, &error))?;
         let budget = jobs::Budget::new(config.cpu_budget.map(|percent| percent.saturating_mul(10)), clock);
         let (jobs, jobs_commands) = jobs::Handle::with(budget);
-        let supervisor = jobs::start(clock, jobs::Settings::new(program), jobs_commands, jobs_events);
+        let counters = jobs.counters();
+        let supervisor = jobs::start(clock, jobs::Settings::new(program, counters.clone()), jobs_commands, jobs_events);
 
-        let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), clock));
-        let mut registry = Registry::new(session_settings(config), engine.handle.clone(), jobs, recordings.clone(), clock);
+        let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), events.bus(), clock));
+        let mut registry = Registry::new(session_settings(config, events.bus()), engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();
         if let Some(store) = &store {
             registry = registry.keeping(store.clone());
@@ -207,7 +219,8 @@ impl Floors {
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
-        Ok(Floors { engine, supervisor, recordings, registry, store, tasks })
+        tasks.spawn(addresses::follow(engine.handle.clone(), lan.to_vec(), config.loopback_candidates, clock));
+        Ok(Floors { engine, supervisor, counters, recordings, registry, events, store, tasks })
     }
 }
 
@@ -227,7 +240,7 @@ fn library(path: &Path, public_url: String) -> Result<Library, Refused> {
     })
 }
 
-fn session_settings(config: &Config) -> session::Settings {
+fn session_settings(config: &Config, events: Bus) -> session::Settings {
     let (autostop, word) = config.recording.as_ref().map(|recording| (recording.autostop, recording.notification.as_str())).unzip();
     let defaults = session::Settings::default();
     session::Settings {
@@ -238,6 +251,7 @@ fn session_settings(config: &Config) -> session::Settings {
         rendition_linger: RENDITION_LINGER,
         recording_autostop: autostop.unwrap_or(defaults.recording_autostop),
         recording_audience: word.and_then(Audience::parse).unwrap_or(defaults.recording_audience),
+        events,
     }
 }
 
@@ -259,7 +273,10 @@ async fn stop(mut floors: Floors, mut doors: Doors) {
     // with the last door, the last session and the router, every handle of the supervisor is gone, and so it ends
     floors.tasks.shutdown().await;
     drop((doors, floors.registry, floors.recordings));
-    within(STEP, "stopping the workers", async { drop(floors.supervisor.await) }).await;
+    let workers = within(STEP, "stopping the workers", async { drop(floors.supervisor.await) });
+    // what cannot be posted now waits on disk for the next start
+    let events = within(STEP, "telling the last events", floors.events.end());
+    tokio::join!(workers, events);
     let engine_ends = tokio::task::spawn_blocking(move || floors.engine.stop());
     within(STEP, "stopping the media thread", async { drop(engine_ends.await) }).await;
 }

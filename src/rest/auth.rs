@@ -1,5 +1,5 @@
-//! Who may ask: HTTP Basic over everything below `/openvidu/api` and its old forms, and over the films unless access to them is public
-//! (rest.md §2.1, §11.3). Pure.
+//! Who may ask: HTTP Basic over everything below `/openvidu/api` and its old forms, over the metrics, and over the films unless
+//! access to them is public (rest.md §2.1, §11.3). Pure.
 
 use super::error::Failure;
 use crate::config::Secret;
@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 /// The trees that need credentials, sub-paths that do not exist included.
 const API: &str = "/openvidu/api";
 const OLD: [&str; 2] = ["/pro", "/config"];
+const METRICS: &str = "/metrics";
 const FILMS: &str = "/openvidu/recordings";
 /// The one exception in the first.
 const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
@@ -16,7 +17,7 @@ const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
 /// credentials.
 pub fn check(path: &str, headers: &HeaderMap, secret: &Secret, public_films: bool) -> Result<(), Failure> {
     let below = |tree: &str| path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let guarded = below(API) || OLD.into_iter().any(below) || (below(FILMS) && !public_films);
+    let guarded = below(API) || below(METRICS) || OLD.into_iter().any(below) || (below(FILMS) && !public_films);
     if !guarded || path == PUBLIC {
         return Ok(());
     }
@@ -53,6 +54,7 @@ mod tests {
             "/openvidu/api/config/openvidu-cdr",
             "/pro/restart",
             "/config",
+            "/metrics",
             FILM,
         ] {
             assert!(check(path, &right, &secret, false).is_ok(), "{path}");

@@ -3,7 +3,7 @@
 use super::body::Fields;
 use super::connection_body::{self, Wanted};
 use super::error::Failure;
-use super::query::flag;
+use super::sessions::flags;
 use super::{Api, render};
 use crate::ids::{ConnectionId, SessionId};
 use crate::session::{Command, Denied};
@@ -25,19 +25,23 @@ pub async fn create(State(api): State<Arc<Api>>, Path(session): Path<String>, re
 
 /// GET: 200 with the connections, pending ones included unless the query says no, 404 unknown session.
 pub async fn list(State(api): State<Arc<Api>>, Path(session): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
-    flag(query.as_deref(), "webRtcStats", false)?;
-    let pending = flag(query.as_deref(), "pendingConnections", true)?;
+    let view = flags(query.as_deref(), true)?;
     let session = api.registry.find(&SessionId::from(session))?;
-    Ok(render::ok(&render::connections(&session.snapshot(), pending, &api.config)))
+    Ok(render::ok(&render::connections(&session.snapshot(), view, &api.config)))
 }
 
 /// GET of one: 200, 400 unknown session, 404 unknown connection.
-pub async fn one(State(api): State<Arc<Api>>, Path((session, connection)): Path<(String, String)>) -> Result<Response, Failure> {
+pub async fn one(
+    State(api): State<Arc<Api>>,
+    Path((session, connection)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let view = flags(query.as_deref(), true)?;
     let snapshot = api.registry.find(&SessionId::from(session)).map_err(unknown_is_bad)?.snapshot();
     let connection = ConnectionId::from(connection);
     let found = snapshot.connections.iter().find(|c| c.id == connection);
     let found = found.ok_or_else(|| Denied::UnknownConnection { connection, session: snapshot.id.clone() })?;
-    Ok(render::ok(&render::connection(found, &api.config)))
+    Ok(render::ok(&render::connection_for(found, view, &api.config)))
 }
 
 /// DELETE: 204, 400 unknown session, 404 unknown connection.

@@ -22,8 +22,17 @@ pub fn list(content: Vec<Value>) -> Value {
     json!({ "numberOfElements": content.len(), "content": content })
 }
 
-/// A session; `pending` = with its unused connections.
-pub fn session(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Value {
+/// What a reader asked to see beside the rest.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct View {
+    /// `pendingConnections`: connections that nobody has used yet.
+    pub pending: bool,
+    /// `webRtcStats`: members that help to find out what is wrong (rest.md §5.6). Of those here: `camera`, ours.
+    pub stats: bool,
+}
+
+/// A session.
+pub fn session(snapshot: &SessionSnapshot, view: View, config: &Config) -> Value {
     let properties = &snapshot.properties;
     json!({
         "id": snapshot.id.as_str(),
@@ -34,7 +43,7 @@ pub fn session(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Va
         "recordingMode": match properties.recording_mode { RecordingMode::Manual => "MANUAL", RecordingMode::Always => "ALWAYS" },
         "defaultRecordingProperties": recording_properties(&properties.default_recording),
         "customSessionId": properties.custom_session_id.as_ref().map_or("", |id| id.as_str()),
-        "connections": connections(snapshot, pending, config),
+        "connections": connections(snapshot, view, config),
         "recording": snapshot.recording,
         "forcedVideoCodec": match properties.forced_video_codec {
             ForcedCodec::Vp8 => "VP8",
@@ -46,9 +55,21 @@ pub fn session(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Va
     })
 }
 
-/// The list of a session's connections; `pending` = with the unused ones.
-pub fn connections(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Value {
-    list(snapshot.connections.iter().filter(|c| pending || c.active.is_some()).map(|c| connection(c, config)).collect())
+/// The list of a session's connections.
+pub fn connections(snapshot: &SessionSnapshot, view: View, config: &Config) -> Value {
+    let shown = snapshot.connections.iter().filter(|c| view.pending || c.active.is_some());
+    list(shown.map(|c| connection_for(c, view, config)).collect())
+}
+
+/// A connection as `view` wants it. How a camera is stands behind the original's keys, and only where it was asked for: there are
+/// clients that count keys.
+pub fn connection_for(snapshot: &ConnectionSnapshot, view: View, config: &Config) -> Value {
+    let mut value = connection(snapshot, config);
+    let camera = snapshot.active.as_ref().and_then(|active| active.camera.as_ref());
+    if let (Some(camera), true) = (camera, view.stats) {
+        value["camera"] = json!({ "state": camera.state.word(), "since": camera.since, "cause": camera.cause });
+    }
+    value
 }
 
 fn recording_properties(properties: &RecordingProperties) -> Value {

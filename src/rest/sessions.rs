@@ -3,6 +3,7 @@
 use super::body::Fields;
 use super::error::Failure;
 use super::query::flag;
+use super::render::View;
 use super::{Api, render, session_body};
 use crate::ids::SessionId;
 use crate::session::Command;
@@ -19,22 +20,22 @@ pub async fn create(State(api): State<Arc<Api>>, request: Request) -> Result<Res
         None => session_body::without_body(),
     };
     let session = api.registry.create(properties)?;
-    Ok(render::ok(&render::session(&session.snapshot(), false, &api.config)))
+    Ok(render::ok(&render::session(&session.snapshot(), View::default(), &api.config)))
 }
 
 /// GET: 200 with every session.
 pub async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
-    let pending = flags(query.as_deref())?;
+    let view = flags(query.as_deref(), false)?;
     let sessions = api.registry.all();
-    let content = sessions.iter().map(|session| render::session(&session.snapshot(), pending, &api.config)).collect();
+    let content = sessions.iter().map(|session| render::session(&session.snapshot(), view, &api.config)).collect();
     Ok(render::ok(&render::list(content)))
 }
 
 /// GET of one: 200, 404 unknown.
 pub async fn one(State(api): State<Arc<Api>>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
-    let pending = flags(query.as_deref())?;
+    let view = flags(query.as_deref(), false)?;
     let session = api.registry.find(&SessionId::from(id))?;
-    Ok(render::ok(&render::session(&session.snapshot(), pending, &api.config)))
+    Ok(render::ok(&render::session(&session.snapshot(), view, &api.config)))
 }
 
 /// DELETE: 204 when the session is gone, 404 unknown.
@@ -44,8 +45,7 @@ pub async fn close(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Resul
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `pendingConnections`; `webRtcStats` is checked, its members are debugging aids that are absent here (rest.md §5.6).
-fn flags(query: Option<&str>) -> Result<bool, Failure> {
-    flag(query, "webRtcStats", false)?;
-    flag(query, "pendingConnections", false)
+/// What the query asks to see; `pending` where it says nothing of pending connections.
+pub fn flags(query: Option<&str>, pending: bool) -> Result<View, Failure> {
+    Ok(View { stats: flag(query, "webRtcStats", false)?, pending: flag(query, "pendingConnections", pending)? })
 }

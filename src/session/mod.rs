@@ -26,6 +26,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod token;
+mod told;
+mod untold;
 
 pub use command::{Access, Call, Command, Watching};
 pub use error::Denied;

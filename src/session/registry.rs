@@ -14,6 +14,7 @@ use super::role::Audience;
 use super::snapshot::SessionSnapshot;
 use super::token;
 use crate::clock::Clock;
+use crate::events::Bus;
 use crate::ids::{SessionId, SessionKey};
 use crate::recording::Recordings;
 use crate::state::{CameraRecord, SessionRecord, Store};
@@ -49,6 +50,8 @@ pub struct Settings {
     pub recording_autostop: Duration,
     /// Who is told that a recording starts or stops.
     pub recording_audience: Audience,
+    /// The way to the world.
+    pub events: Bus,
 }
 
 /// How a picture is made in another codec.
@@ -73,6 +76,7 @@ impl Default for Settings {
             rendition_linger: Duration::from_secs(5),
             recording_autostop: Duration::from_secs(120),
             recording_audience: Audience::default(),
+            events: Bus::default(),
         }
     }
 }

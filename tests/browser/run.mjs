@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { launch } from './lib/browser.mjs';
 import { Daemon } from './lib/daemon.mjs';
 import { serveFiles } from './lib/files.mjs';
+import { Network } from './lib/network.mjs';
 import { Participant } from './lib/participant.mjs';
 import { limit, start, stop, stopAll, until } from './lib/processes.mjs';
 
@@ -27,6 +28,7 @@ class Context {
     this.participants = [];
     this.sessions = [];
     this.children = [];
+    this.networks = [];
     this.measurements = [];
   }
 
@@ -52,11 +54,20 @@ class Context {
     });
   }
 
-  /** A browser of its own with the release under test, or with another. */
-  async participant(version = this.version) {
-    const context = await this.browser.newContext({ ignoreHTTPSErrors: true });
-    const participant = new Participant(await context.newPage(), version);
+  /** A network that leads to the daemon and can be cut. */
+  async network() {
+    const network = await Network.to(this.daemon);
+    this.networks.push(network);
+    return network;
+  }
+
+  /** A browser of its own with the release under test, or with another; in the common process or in another; behind `network` if there
+   * is one. */
+  async participant(version = this.version, { browser = this.browser, network } = {}) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    const participant = new Participant(await context.newPage(), version, network);
     this.participants.push(participant);
+    await network?.before(participant.page);
     await participant.page.goto(`${this.files.url}/page?version=${version}`);
     return participant;
   }
@@ -82,6 +93,7 @@ class Context {
     for (const { page } of this.participants) await page.context().close().catch(() => {});
     for (const session of this.sessions) await session.close().catch(() => {});
     for (const child of this.children) await stop(child);
+    for (const network of this.networks) network.stop();
   }
 }
 

@@ -52,7 +52,7 @@ static STUDIO: Mutex<()> = Mutex::new(());
 /// A composer and who plays to it.
 pub struct Bench {
     _studio: MutexGuard<'static, ()>,
-    child: Child,
+    pub child: Child,
     control: UnixStream,
     lines: Lines,
     media: OwnedFd,
@@ -124,11 +124,6 @@ impl Bench {
         };
         bench.say(&ToWorker::Start { spec: Spec::Compose(bench.spec.clone()) });
         bench
-    }
-
-    /// Process id of the composer.
-    pub fn pid(&self) -> i32 {
-        self.child.id().cast_signed()
     }
 
     /// The composer is gone without a word.

@@ -57,12 +57,12 @@ impl Actor {
         let (kind, server_data) = (ConnectionKind::Camera(properties.clone()), properties.data.clone());
         self.roster.insert(Connection { id: id.clone(), created_at: now, kind, server_data, state: State::Pending });
         self.enter(&id, active);
-        let (source, codec) = (Source::Camera(Camera::new(properties)), stream::OF_CAMERA);
+        let (source, codec) = (Source::Camera(Camera::new(properties, self.clock.unix_ms())), stream::OF_CAMERA);
         if let Some(active) = self.roster.get_mut(&id).and_then(|connection| connection.active_mut()) {
             active.publishing =
                 Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source, codec, renditions: Renditions::default() }));
         }
-        self.film_joined(&id);
+        self.went_live(&id);
         self.tell_others(&id, Notice::ParticipantPublished { connection: id.clone(), stream: info });
         self.review_camera(&id);
         self.roster.snapshot(&id).ok_or_else(|| self.unknown(&id))
@@ -82,16 +82,19 @@ impl Actor {
         let peers = self.below.watching(id).iter().filter(|(peer, _)| !self.holds.contains(*peer)).count();
         let viewers = peers + usize::from(self.film.is_made());
         let Some((camera, tracks)) = self.roster.get_mut(id).and_then(camera_mut) else { return };
-        let timer = Timer::Camera(id.clone());
+        let (timer, unix_ms) = (Timer::Camera(id.clone()), self.clock.unix_ms());
         match decide(camera, viewers) {
             Step::Nothing => {}
             Step::Start => match self.below.start_camera(id, Spec::Camera(camera.properties.camera.clone()), tracks) {
-                Some(job) => camera.started(job),
+                Some(job) => camera.started(job, unix_ms),
                 None => self.timers.set(timer, self.clock.now() + START_AGAIN),
             },
             Step::Linger => self.timers.set(timer, self.clock.now() + self.settings.camera_linger),
             Step::Resume => self.timers.clear(&timer),
-            Step::Stop(job) => self.below.stop_job(job),
+            Step::Stop(job) => {
+                camera.stopped(unix_ms);
+                self.below.stop_job(job);
+            }
         }
     }
 
@@ -102,14 +105,16 @@ impl Actor {
         }
         let (job, health) = match event {
             jobs::Event::Ready { job } => (job, Health::Up),
-            jobs::Event::Down { job, failure, .. } => (job, Health::Down(failure.kind)),
+            jobs::Event::Down { job, failure, retry_in: Some(_) } => (job, Health::Down(failure)),
+            jobs::Event::Down { job, failure, retry_in: None } => (job, Health::GivenUp(failure)),
             jobs::Event::Started { .. } | jobs::Event::Written { .. } | jobs::Event::Finished { .. } => return,
         };
         let Some(id) = self.below.camera_of(job).cloned() else { return };
-        if let Some((camera, _)) = self.roster.get_mut(&id).and_then(camera_mut)
-            && camera.report(health)
-        {
+        // a camera that is away is looked for twice a second; readers are woken by news alone
+        let is_news = self.roster.get(&id).and_then(|connection| connection.camera()).is_some_and(|camera| camera.is_news(&health));
+        if is_news && let Some((camera, _)) = self.roster.get_mut(&id).and_then(camera_mut) {
             tracing::debug!(camera = %id, ?health, "the state of a camera changed");
+            camera.report(health, self.clock.unix_ms());
         }
     }
 

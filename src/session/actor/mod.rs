@@ -34,6 +34,7 @@ use super::registry::{Seat, Settings};
 use super::roster::Roster;
 use super::snapshot::SessionSnapshot;
 use crate::clock::Clock;
+use crate::events::Chronicle;
 use crate::ids::{ConnectionId, PeerId, SessionId, SessionKey};
 use crate::recording::Recordings;
 use crate::state::{CameraRecord, Store};
@@ -72,6 +73,7 @@ pub(super) struct Actor {
     links: Links,
     viewers: HashMap<ViewerId, watch::Viewer>,
     film: record::Film,
+    chronicle: Chronicle,
     holds: Holds,
     timers: Timers,
 
@@ -107,6 +109,7 @@ impl Actor {
         let (readers, snapshots) = readers::channel(Arc::new(snapshot));
         let (viewers, film, holds, timers, deliveries, closing) = Default::default();
         let (life, roster, links) = (Life::Pending, Roster::new(id.clone()), Links::new(key));
+        let chronicle = Chronicle::new(settings.events.clone(), clock, id.clone(), created_at);
         let actor = Actor {
             settings,
             recordings,
@@ -120,6 +123,7 @@ impl Actor {
             links,
             viewers,
             film,
+            chronicle,
             holds,
             timers,
             mailbox,

@@ -1,6 +1,7 @@
 //! Stories of what is kept of a session, and of what comes back.
 
 use super::*;
+use crate::events::Record;
 use crate::state::Store;
 
 /// A house whose registry keeps its cameras in `folder`, after it brought back what was there.
@@ -38,6 +39,11 @@ async fn a_camera_comes_back_with_its_names_and_plays() {
     assert_eq!(after.connections, before.connections);
     assert_eq!(house.jobs.len(), 1, "the one that always plays");
     assert_eq!(store.writes(), 0, "what came back has not changed");
+    let told = house.ear.heard();
+    let names: Vec<_> = told.iter().map(|record| record.name()).collect();
+    let (joined, publishes) = ("participantJoined", "webrtcConnectionCreated");
+    assert_eq!(names, ["sessionCreated", joined, publishes, joined, publishes], "the world hears of it again");
+    assert!(matches!(&*told[0], Record::SessionCreated(moment) if moment.at == before.created_at), "with its old time");
     let mut bob = house.join(&session, Role::Subscriber).await;
     bob.call(&mut house, subscribe(&stream_of(&camera))).await.unwrap();
     assert_eq!(house.jobs.len(), 2);
