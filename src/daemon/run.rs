@@ -209,12 +209,8 @@ impl Floors {
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
-<<<<<<< HEAD
-        Ok(Floors { engine, supervisor, recordings, registry, events, store, tasks })
-=======
         tasks.spawn(addresses::follow(engine.handle.clone(), lan.to_vec(), config.loopback_candidates, clock));
-        Ok(Floors { engine, supervisor, counters, recordings, registry, store, tasks })
->>>>>>> main
+        Ok(Floors { engine, supervisor, counters, recordings, registry, events, store, tasks })
     }
 }
 

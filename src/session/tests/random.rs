@@ -9,11 +9,8 @@
 
 use super::*;
 use crate::engine::api::Closed;
-<<<<<<< HEAD
 use crate::events::{self, Record};
-=======
 use crate::rtp::{Codec, Format};
->>>>>>> main
 use crate::session::command::{Access, StreamChange, ViewerId, Watching};
 use proptest::prelude::*;
 use std::collections::HashMap;
