@@ -3,6 +3,8 @@
 //!
 //! `clients` tells of those who come and go, `media` of streams, `reconnects` of transports that broke, `cuts` of networks that break at random, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `keeping` of what survives, `bounds` of full
 //! queues and of panics; `random` plays any story at all and checks what always holds.
+//!
+//! Reason for the size: every story needs the whole house, and each seam of the floors below is played here once.
 
 mod bounds;
 mod cameras;
