@@ -1,8 +1,9 @@
 //! Stories of sessions in simulated time: real registry and actors, and in the place of engine and supervisor a house that plays
 //! them by hand. Nothing waits for wall time; [`House::pump`] lets everybody run until nobody has anything to do.
 //!
-//! `clients` tells of those who come and go, `media` of streams, `reconnects` of transports that broke, `cuts` of networks that break at random, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `events` of what the world is told, `keeping` of what survives, `bounds` of full
-//! queues and of panics; `random` plays any story at all and checks what always holds. Reason for the size: the one played house that all stories share.
+//! `clients` tells of those who come and go, `media` of streams, `reconnects` of transports that broke, `cuts` of networks that break
+//! at random, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `events` of what the world is told, `keeping`
+//! of what survives, `bounds` of full queues and of panics; `random` plays any story at all and checks what always holds.
 
 mod bounds;
 mod cameras;
