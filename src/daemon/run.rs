@@ -83,20 +83,30 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     say(&greeting(&config, http_port, media_port));
     systemd::ready();
     let mut house = House { origin, state, config, floors, doors };
-    let ended = house.live(&mut signals, restarts).await;
+    let mut ended = house.live(&mut signals, restarts).await;
     match ended {
         Ended::Stopped | Ended::Broken => systemd::stopping(),
         Ended::Restarting => systemd::reloading(),
     }
     let mut ending = pin!(stop(house.floors, house.doors));
-    tokio::select! {
-        () = &mut ending => tracing::info!("stopped"),
-        name = signals.end() => {
-            tracing::warn!("{name} while stopping: ending now");
-            // dropping what is left could wait for what hangs
-            std::process::exit(1);
+    loop {
+        tokio::select! {
+            () = &mut ending => break,
+            name = signals.end() => match ended {
+                Ended::Restarting => {
+                    tracing::info!("{name}: stopping instead of beginning anew");
+                    systemd::stopping();
+                    ended = Ended::Stopped;
+                }
+                Ended::Stopped | Ended::Broken => {
+                    tracing::warn!("{name} while stopping: ending now");
+                    // dropping what is left could wait for what hangs
+                    std::process::exit(1);
+                }
+            },
         }
     }
+    tracing::info!("stopped");
     Ok(ended)
 }
 

@@ -60,9 +60,8 @@ impl Demux {
 
     /// A check on `path` was right: what comes from there is this peer's.
     pub fn learn(&mut self, peer: PeerId, path: Path) {
-        match self.paths.insert(path, peer) {
-            Some(owner) => self.peers.entry(owner).or_default().retain(|known| *known != path),
-            None => {}
+        if let Some(owner) = self.paths.insert(path, peer) {
+            self.peers.entry(owner).or_default().retain(|known| *known != path);
         }
         let paths = self.peers.entry(peer).or_default();
         paths.push(path);

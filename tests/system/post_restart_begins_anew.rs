@@ -75,13 +75,24 @@ async fn with_new_values_in_the_same_process() {
     assert_eq!(again["connections"], before["connections"]);
     crate::house::gone(worker, READY).await;
     house.workers(1, READY).await;
+    let kept = sockets_and_pipes(pid);
 
     // once more, with nothing to change, on the old path; and a good end
     rest.post("/pro/restart", json!({})).await.expect(200);
     house.daemon.log.wait_for("the third start", READY, |_| greetings(&house) == 3).await;
     ready(&house, "NEW_ONE").await;
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    house.workers(1, READY).await;
+    let same = || sockets_and_pipes(pid) <= kept;
+    crate::house::until("the descriptors of the life before are closed", READY, same).await;
     assert!(house.daemon.stop().await.0.success());
+}
+
+/// How many sockets and pipes the process has.
+fn sockets_and_pipes(pid: i32) -> usize {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let names = descriptors.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    names.filter(|name| ["socket:", "pipe:"].iter().any(|kind| name.to_string_lossy().starts_with(kind))).count()
 }
 
 fn greetings(house: &House) -> usize {

@@ -57,7 +57,7 @@ impl Actor {
         let (kind, server_data) = (ConnectionKind::Camera(properties.clone()), properties.data.clone());
         self.roster.insert(Connection { id: id.clone(), created_at: now, kind, server_data, state: State::Pending });
         self.enter(&id, active);
-        let (source, codec) = (Source::Camera(Camera::new(properties, now)), stream::OF_CAMERA);
+        let (source, codec) = (Source::Camera(Camera::new(properties, self.clock.unix_ms())), stream::OF_CAMERA);
         if let Some(active) = self.roster.get_mut(&id).and_then(|connection| connection.active_mut()) {
             active.publishing =
                 Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source, codec, renditions: Renditions::default() }));

@@ -41,17 +41,12 @@ const SECOND: u64 = (HEARTBEAT.as_millis() / TICK.as_millis()) as u64;
 /// a terabyte, or sends headers without end, ends its own process and not the box.
 const MEMORY: u64 = 512 << 20;
 
-/// How far a camera's process stands back when the processor is short; one that behaves needs so little that it gets it all the same.
-const NICE: i32 = 5;
-
 /// Pulls the camera until the daemon ends the job (`Ok`) or something fails. Its address was looked for and checked by the
 /// daemon.
 pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
     if let Err(error) = setrlimit(Resource::RLIMIT_DATA, MEMORY, MEMORY) {
         eprintln!("the memory of this worker is not limited: {error}");
     }
-    // SAFETY: a number goes in. The daemon and its viewers come first when a camera floods us.
-    unsafe { libc::nice(NICE) };
     gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
     let shared = Arc::new(output::Shared::new(media, turns.clone()));
     let mut spec = spec.clone();

@@ -8,8 +8,9 @@ use url::Url;
 
 /// Redirections in a row; more are a circle.
 const AT_MOST: usize = 3;
-/// DESCRIBE requests to one camera: each place it sends us to within itself takes two, credentials included.
-const QUESTIONS: usize = 8;
+/// DESCRIBE requests to one camera. Each place it sends us to within itself takes one or two, and with a wrong password, which the
+/// element tries again and again, nine.
+const QUESTIONS: usize = 32;
 
 /// What a source element asks before anything is set up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
