@@ -4,6 +4,7 @@ use super::http;
 use super::start::Tls;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
+use crate::events::Meter;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use crate::{engine, jobs, rest, signaling, web, whip};
@@ -23,6 +24,7 @@ pub struct Ground {
     pub engine: engine::Handle,
     /// What became of the workers so far.
     pub counters: jobs::Counters,
+    pub events: Meter,
     pub secret: Secret,
     pub clock: Clock,
     /// What clients ask for their own address.
@@ -85,9 +87,14 @@ impl Doors {
 
 /// All routes of the box in their frame.
 fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door>, config: Arc<Config>) -> Router {
-    let Ground { registry, recordings, engine, counters, secret, clock, restart, .. } = ground;
-    let watched =
-        web::Watched { registry: registry.clone(), recordings: recordings.clone(), engine: engine.clone(), jobs: counters.clone() };
+    let Ground { registry, recordings, engine, counters, events, secret, clock, restart, .. } = ground;
+    let watched = web::Watched {
+        registry: registry.clone(),
+        recordings: recordings.clone(),
+        engine: engine.clone(),
+        jobs: counters.clone(),
+        events: events.clone(),
+    };
     let api = Arc::new(rest::Api {
         registry: registry.clone(),
         recordings: recordings.clone(),

@@ -73,6 +73,7 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
         recordings: floors.recordings.clone(),
         engine: floors.engine.handle.clone(),
         counters: floors.counters.clone(),
+        events: floors.events.meter(),
         secret,
         clock,
         ice: vec![stun_url(&config.domain, media_port)],

@@ -7,6 +7,7 @@ use super::Watched;
 use super::exposition::{CONTENT_TYPE, Kind, Sample, write};
 use crate::engine;
 use crate::engine::api::Stats;
+use crate::events::Counts;
 use crate::jobs::counters::Counted;
 use crate::recording::Status;
 use crate::session::SessionSnapshot;
@@ -30,6 +31,7 @@ struct Facts {
     /// `None` while the media thread does not answer.
     engine: Option<Stats>,
     jobs: Counted,
+    events: Counts,
     recordings: BTreeMap<&'static str, u64>,
 }
 
@@ -78,6 +80,16 @@ const METRICS: &[Metric] = &[
     ("keyframe_requests_refused_total", Counter, "Keyframe requests that a worker's full socket did not take.", |facts| {
         engine(facts, |stats| stats.requests_refused)
     }),
+    ("cdr_lost_total", Counter, "Events that could not be written to the call detail records.", |facts| count(facts.events.cdr_lost)),
+    ("webhook_delivered_total", Counter, "Events the webhook's endpoint took.", |facts| count(facts.events.webhook_delivered)),
+    ("webhook_refused_total", Counter, "Events the webhook's endpoint did not want.", |facts| count(facts.events.webhook_refused)),
+    ("webhook_dropped_total", Counter, "Events dropped because too many waited for the webhook's endpoint.", |facts| {
+        count(facts.events.webhook_dropped)
+    }),
+    ("webhook_waiting", Gauge, "Events that wait for the webhook's endpoint.", |facts| count(facts.events.webhook_waiting)),
+    ("events_unheard_total", Counter, "Events lost because whoever writes or posts them was far behind.", |facts| {
+        count(facts.events.unheard)
+    }),
     ("media_events_lost_total", Counter, "Events of the media thread that found their queue full.", |facts| {
         engine(facts, |stats| stats.events_lost)
     }),
@@ -96,6 +108,7 @@ pub async fn page(State(watched): State<Arc<Watched>>) -> Response {
         sessions: watched.registry.all().iter().map(|session| session.snapshot()).collect(),
         engine: stats(&watched.engine).await,
         jobs: watched.jobs.read(),
+        events: watched.events.counts(),
         recordings,
     };
     ([(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))], text(&facts)).into_response()
@@ -117,6 +130,10 @@ fn text(facts: &Facts) -> String {
 
 fn one(flag: bool) -> Vec<Sample> {
     vec![u64::from(flag).into()]
+}
+
+fn count(value: u64) -> Vec<Sample> {
+    vec![value.into()]
 }
 
 fn engine(facts: &Facts, value: fn(&Stats) -> u64) -> Vec<Sample> {

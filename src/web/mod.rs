@@ -10,6 +10,7 @@ mod exposition;
 mod metrics;
 
 use crate::engine;
+use crate::events::Meter;
 use crate::jobs::Counters;
 use crate::recording::Recordings;
 use crate::session::Registry;
@@ -25,6 +26,7 @@ pub struct Watched {
     pub recordings: Option<Recordings>,
     pub engine: engine::Handle,
     pub jobs: Counters,
+    pub events: Meter,
 }
 
 /// The routes, without their frame.

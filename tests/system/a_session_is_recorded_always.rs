@@ -9,7 +9,7 @@ use viduct_testkit::peer::{Peer, Wish};
 async fn from_its_first_publisher_on() {
     let folder = tempfile::tempdir().unwrap();
     let house = House::of(recording_to(folder.path()).env("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT", "1")).await;
-    let defaults = json!({"name": "always", "resolution": "320x240", "frameRate": 10});
+    let defaults = json!({"name": "always", "outputMode": "COMPOSED", "resolution": "320x240", "frameRate": 10});
     let session = house.session(json!({"customSessionId": "S", "recordingMode": "ALWAYS", "defaultRecordingProperties": defaults})).await;
     let alice = house.join(&session, "alice").await;
     assert_eq!(house.look(&session).await["recording"], false, "joining is not publishing");

@@ -23,7 +23,7 @@ impl Actor {
         if !targets.iter().all(|id| self.roster.get(id).is_some_and(|connection| connection.active().is_some())) {
             return Err(Denied::UnknownTarget(self.id.clone()));
         }
-        let to = targets.iter().cloned().collect();
+        let to = self.roster.active().filter(|c| targets.contains(&c.id)).map(|c| c.id.clone()).collect();
         self.chronicle.signalled(Signal { from: Some(from.clone()), to, kind: kind.clone(), data: data.clone() });
         for target in targets {
             self.tell(&target, Notice::Signal { from: Some(from.clone()), kind: kind.clone(), data: data.clone() });
