@@ -6,6 +6,7 @@
 //! | 5 | [`rest`], [`signaling`], [`whip`] | the doors: parse, send one [`session::Command`], render |
 //! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
 //! | 3 | [`recording`] | recordings: made by a task each, kept on disk, finished by the next start after a crash |
+//! | 3 | [`cluster`] | media nodes: the box itself, its life, where sessions are placed |
 //! | 2 | [`engine`] | the media thread: one UDP port, all peers, all tracks |
 //! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
 //! | 2 | [`worker`] | a worker process: the only room that knows GStreamer |
@@ -19,6 +20,7 @@
 //! needs GStreamer is a process of its own, started and watched by [`jobs`].
 
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod daemon;
 pub mod disk;

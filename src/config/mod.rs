@@ -24,6 +24,14 @@ use std::time::Duration;
 /// Release of OpenVidu whose API is spoken, as `VERSION` reports it.
 pub const API_VERSION: &str = "2.20.0";
 
+/// Which of OpenVidu's editions an application finds here (`OPENVIDU_EDITION`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Edition {
+    /// The open-source one: connections are not changed, there are no media nodes.
+    Community,
+    Pro,
+}
+
 /// The values the rest of the program uses, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -56,6 +64,18 @@ pub struct Config {
     pub max_recv_kbps: u32,
     /// `VP8`, `VP9`, `H264` or `NONE`.
     pub forced_video_codec: String,
+    /// Which edition's API is spoken.
+    pub edition: Edition,
+    /// Are the paths of releases before 2.16 served?
+    pub deprecated_api: bool,
+    /// Are media nodes offered?
+    pub media_nodes: bool,
+    /// How often sessions that nobody joined are removed (`None`: never), and from what age on.
+    pub garbage: Option<(Duration, Duration)>,
+    /// Folder of the call detail records.
+    pub cdr_path: PathBuf,
+    /// Folder of the custom layouts of recordings.
+    pub layouts_path: PathBuf,
     /// Default of a session's `allowTranscoding`.
     pub allow_transcoding: bool,
     /// `None` when this box does not record.
@@ -86,6 +106,7 @@ impl Config {
         let text = |name: &str| values.get(name).and_then(Value::text).unwrap_or_default().to_owned();
         let switch = |name: &str| values.get(name).and_then(Value::switch).unwrap_or_default();
         let number = |name: &str| values.get(name).and_then(Value::number).unwrap_or_default();
+        let seconds = |name: &str| Duration::from_secs(number(name).unsigned_abs());
         let port = |name: &str| u16::try_from(number(name)).unwrap_or_default();
         let file = |name: &str| Some(text(name)).filter(|t| !t.is_empty()).map(PathBuf::from);
         Config {
@@ -106,13 +127,21 @@ impl Config {
             certificate: file("VIDUCT_CERTIFICATE_FILE").zip(file("VIDUCT_PRIVATE_KEY_FILE")),
             log: text("VIDUCT_LOG"),
             max_recv_kbps: u32::try_from(number("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH")).unwrap_or(u32::MAX),
+            edition: if text("OPENVIDU_EDITION") == "ce" { Edition::Community } else { Edition::Pro },
+            deprecated_api: switch("SUPPORT_DEPRECATED_API"),
+            media_nodes: switch("OPENVIDU_PRO_CLUSTER"),
+            garbage: Some(seconds("OPENVIDU_SESSIONS_GARBAGE_INTERVAL"))
+                .filter(|interval| !interval.is_zero())
+                .map(|interval| (interval, seconds("OPENVIDU_SESSIONS_GARBAGE_THRESHOLD"))),
+            cdr_path: text("OPENVIDU_CDR_PATH").into(),
+            layouts_path: text("OPENVIDU_RECORDING_CUSTOM_LAYOUT").into(),
             forced_video_codec: text("OPENVIDU_STREAMS_FORCED_VIDEO_CODEC"),
             allow_transcoding: switch("OPENVIDU_STREAMS_ALLOW_TRANSCODING"),
             recording: switch("OPENVIDU_RECORDING").then(|| Recording {
                 path: text("OPENVIDU_RECORDING_PATH").into(),
                 public_access: switch("OPENVIDU_RECORDING_PUBLIC_ACCESS"),
                 notification: text("OPENVIDU_RECORDING_NOTIFICATION"),
-                autostop: Duration::from_secs(number("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT").unsigned_abs()),
+                autostop: seconds("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT"),
             }),
             values,
         }

@@ -113,11 +113,9 @@ pub const PROPERTIES: &[Property] = &[
         .shown(Shown::Always)
         .reported_only(),
     row("OPENVIDU_SESSIONS_GARBAGE_INTERVAL", SECONDS, "900", "Seconds between removals of sessions that nobody joined; 0 = never")
-        .shown(Shown::Always)
-        .reported_only(),
+        .shown(Shown::Always),
     row("OPENVIDU_SESSIONS_GARBAGE_THRESHOLD", SECONDS, "3600", "Age in seconds from which a session that nobody joined is removed")
-        .shown(Shown::Always)
-        .reported_only(),
+        .shown(Shown::Always),
     row("OPENVIDU_RECORDING", Kind::Switch, "false", "Offer recording").demo("true").shown(Shown::Always),
     row("OPENVIDU_RECORDING_VERSION", Kind::Text, super::API_VERSION, "Version of the recorder that is reported").shown(RECORDING),
     row("OPENVIDU_RECORDING_PATH", Kind::Path(true), "/opt/openvidu/recordings", "Folder of the recordings").shown(RECORDING),
@@ -144,6 +142,19 @@ pub const PROPERTIES: &[Property] = &[
     row("OPENVIDU_SECRET", Kind::Secret, "", "Password of the user OPENVIDUAPP. Default: generated at the first start").demo("MY_SECRET"),
     row("HTTP_PORT", PORT, "80", "TCP port without TLS, open only with VIDUCT_PLAIN_HTTP; 0 = any").demo("0"),
     row("OPENVIDU_CDR_PATH", Kind::Path(true), "/opt/openvidu/cdr", "Folder of the call detail records").reported_only(),
+    row(
+        "OPENVIDU_EDITION",
+        Kind::Word(&["pro", "ce"]),
+        "pro",
+        "Edition whose API is spoken: pro has media nodes and changes connections, ce has not",
+    ),
+    row("OPENVIDU_PRO_CLUSTER", Kind::Switch, "true", "Offer media nodes; false answers 501 there, as release 2.13 did by default"),
+    row(
+        "SUPPORT_DEPRECATED_API",
+        Kind::Switch,
+        "true",
+        "Serve the paths of releases before 2.16 too: /api, /config, /pro, /recordings, /cdr",
+    ),
     row("VIDUCT_PLAIN_HTTP", Kind::Switch, "false", "Serve everything without TLS on HTTP_PORT as well"),
     row("VIDUCT_MEDIA_PORT", PORT, "20000", "UDP port of all media; 0 = any"),
     row("VIDUCT_STATE_PATH", Kind::Path(false), "/var/lib/viduct", "Folder of what the daemon keeps: generated secret and certificate"),

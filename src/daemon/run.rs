@@ -3,6 +3,7 @@
 use super::start::{Ready, Refused, say};
 use super::{addresses, http, systemd};
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::config::{Config, Problem, Secret};
 use crate::recording::{Library, Recordings};
 use crate::session::notice::EndReason;
@@ -74,7 +75,7 @@ struct Floors {
     /// `None`: this box does not record.
     recordings: Option<Recordings>,
     registry: Registry,
-    /// The router of events from below, and the watchdog.
+    /// The router of events from below, the watchdog, the load of the machine, the garbage collector.
     tasks: JoinSet<()>,
 }
 
@@ -101,11 +102,17 @@ impl Floors {
             }
             None => None,
         };
-        let registry = Registry::new(session_settings(config), engine.handle.clone(), jobs, recordings.clone(), clock);
+        let cluster = Cluster::alone(&node_host(config, lan), clock);
+        let settings = session_settings(config, cluster.clone());
+        let registry = Registry::new(settings, engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
+        tasks.spawn(cluster.watch_load());
+        if let Some((interval, threshold)) = config.garbage {
+            tasks.spawn(registry.clone().collect_garbage(interval, threshold));
+        }
         Ok(Floors { clock, engine, supervisor, recordings, registry, tasks })
     }
 }
@@ -117,7 +124,12 @@ fn library(path: &Path, public_url: String) -> Result<Library, Refused> {
     })
 }
 
-fn session_settings(config: &Config) -> session::Settings {
+/// The address by which this box is a media node: that of the local network, if it has one.
+fn node_host(config: &Config, lan: &[IpAddr]) -> String {
+    lan.first().map_or_else(|| config.domain.clone(), IpAddr::to_string)
+}
+
+fn session_settings(config: &Config, cluster: Cluster) -> session::Settings {
     let (autostop, word) = config.recording.as_ref().map(|recording| (recording.autostop, recording.notification.as_str())).unzip();
     let defaults = session::Settings::default();
     session::Settings {
@@ -126,6 +138,7 @@ fn session_settings(config: &Config) -> session::Settings {
         max_recv_kbps: config.max_recv_kbps,
         recording_autostop: autostop.unwrap_or(defaults.recording_autostop),
         recording_audience: word.and_then(Audience::parse).unwrap_or(defaults.recording_audience),
+        cluster,
     }
 }
 

@@ -126,6 +126,7 @@ pub enum StopReason {
     SessionClosedByServer,
     LastParticipantLeft,
     AutomaticStop,
+    MediaServerDisconnect,
     OpenviduServerStopped,
 }
 
@@ -137,6 +138,7 @@ impl StopReason {
             StopReason::SessionClosedByServer => "sessionClosedByServer",
             StopReason::LastParticipantLeft => "lastParticipantLeft",
             StopReason::AutomaticStop => "automaticStop",
+            StopReason::MediaServerDisconnect => "mediaServerDisconnect",
             StopReason::OpenviduServerStopped => "openviduServerStopped",
         }
     }

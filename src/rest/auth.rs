@@ -1,4 +1,4 @@
-//! Who may ask: HTTP Basic over everything below `/openvidu/api`, and over the films unless access to them is public
+//! Who may ask: HTTP Basic over the API, the call detail records and the layouts, and over the films unless access to them is public
 //! (rest.md §2.1, §11.3). Pure.
 
 use super::error::Failure;
@@ -6,16 +6,16 @@ use crate::config::Secret;
 use axum::http::{HeaderMap, StatusCode, header};
 
 /// The trees that need credentials, sub-paths that do not exist included.
-const API: &str = "/openvidu/api";
+const GUARDED: [&str; 3] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts"];
 const FILMS: &str = "/openvidu/recordings";
-/// The one exception in the first.
+/// The one exception.
 const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
 
 /// Lets a request to `path` (without trailing slash) through, or refuses it with 401 of form B. `public_films`: films need no
 /// credentials.
 pub fn check(path: &str, headers: &HeaderMap, secret: &Secret, public_films: bool) -> Result<(), Failure> {
     let below = |tree: &str| path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let guarded = below(API) || (below(FILMS) && !public_films);
+    let guarded = GUARDED.into_iter().any(below) || (below(FILMS) && !public_films);
     if !guarded || path == PUBLIC {
         return Ok(());
     }
@@ -45,7 +45,7 @@ mod tests {
         let (none, mut right, mut wrong) = (HeaderMap::new(), HeaderMap::new(), HeaderMap::new());
         right.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic T1BFTlZJRFVBUFA6TVlfU0VDUkVU"));
         wrong.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic T1BFTlZJRFVBUFA6bm8="));
-        for path in ["/openvidu/api", "/openvidu/api/sessions", "/openvidu/api/no/such", "/openvidu/api/config/openvidu-cdr", FILM] {
+        for path in ["/openvidu/api", "/openvidu/api/sessions", "/openvidu/api/no/such", "/openvidu/cdr", "/openvidu/layouts/a", FILM] {
             assert!(check(path, &right, &secret, false).is_ok(), "{path}");
             for headers in [&none, &wrong] {
                 let failure = check(path, headers, &secret, false).unwrap_err();
@@ -53,7 +53,7 @@ mod tests {
                 assert!(!failure.message.contains("MY_SECRET"));
             }
         }
-        for path in [PUBLIC, "/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/", "/whep/s/t"] {
+        for path in [PUBLIC, "/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/openvidu/cdrs", "/", "/whep/s/t"] {
             assert!(check(path, &none, &secret, false).is_ok(), "{path}");
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Clients compare serialised objects, so the order of keys is part of the contract.
 
-use crate::config::Config;
+use super::legacy::Era;
+use crate::config::{Config, Edition};
 use crate::session::notice::StreamInfo;
 use crate::session::properties::{CameraProperties, ForcedCodec, KurentoOptions, MediaMode, RecordingMode};
 use crate::session::properties::{RecordingOutput, RecordingProperties};
@@ -22,10 +23,26 @@ pub fn list(content: Vec<Value>) -> Value {
     json!({ "numberOfElements": content.len(), "content": content })
 }
 
-/// A session; `pending` = with its unused connections.
-pub fn session(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Value {
+/// What a client is shown of sessions and connections.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub config: &'a Config,
+    pub era: Era,
+    /// With connections that nobody has used yet?
+    pub pending: bool,
+}
+
+impl<'a> View<'a> {
+    /// What a client of `era` sees that asked for nothing special.
+    pub fn new(config: &'a Config, era: Era) -> View<'a> {
+        View { config, era, pending: false }
+    }
+}
+
+/// A session.
+pub fn session(snapshot: &SessionSnapshot, view: View) -> Value {
     let properties = &snapshot.properties;
-    json!({
+    let mut object = json!({
         "id": snapshot.id.as_str(),
         "object": "session",
         "sessionId": snapshot.id.as_str(),
@@ -34,7 +51,7 @@ pub fn session(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Va
         "recordingMode": match properties.recording_mode { RecordingMode::Manual => "MANUAL", RecordingMode::Always => "ALWAYS" },
         "defaultRecordingProperties": recording_properties(&properties.default_recording),
         "customSessionId": properties.custom_session_id.as_ref().map_or("", |id| id.as_str()),
-        "connections": connections(snapshot, pending, config),
+        "connections": connections(snapshot, view),
         "recording": snapshot.recording,
         "forcedVideoCodec": match properties.forced_video_codec {
             ForcedCodec::Vp8 => "VP8",
@@ -43,12 +60,33 @@ pub fn session(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Va
             ForcedCodec::None => "NONE",
         },
         "allowTranscoding": properties.allow_transcoding,
-    })
+    });
+    if let (Edition::Pro, Some(node)) = (view.config.edition, &snapshot.media_node) {
+        object["mediaNodeId"] = json!(node.as_str());
+    }
+    if view.era == Era::Legacy {
+        old_recording_keys(&mut object, &properties.default_recording);
+    }
+    object
 }
 
-/// The list of a session's connections; `pending` = with the unused ones.
-pub fn connections(snapshot: &SessionSnapshot, pending: bool, config: &Config) -> Value {
-    list(snapshot.connections.iter().filter(|c| pending || c.active.is_some()).map(|c| connection(c, config)).collect())
+/// The three keys that releases up to 2.17 had in the place of `defaultRecordingProperties` (rest.md §16).
+fn old_recording_keys(object: &mut Value, properties: &RecordingProperties) {
+    match &properties.output {
+        RecordingOutput::Composed { layout, custom_layout, .. } => {
+            object["defaultOutputMode"] = json!("COMPOSED");
+            object["defaultRecordingLayout"] = json!(layout);
+            if let (Some(custom), "CUSTOM") = (custom_layout, layout.as_str()) {
+                object["defaultCustomLayout"] = json!(custom);
+            }
+        }
+        RecordingOutput::Individual { .. } => object["defaultOutputMode"] = json!("INDIVIDUAL"),
+    }
+}
+
+/// The list of a session's connections.
+pub fn connections(snapshot: &SessionSnapshot, view: View) -> Value {
+    list(snapshot.connections.iter().filter(|c| view.pending || c.active.is_some()).map(|c| connection(c, view)).collect())
 }
 
 fn recording_properties(properties: &RecordingProperties) -> Value {
@@ -80,8 +118,8 @@ fn recording_properties(properties: &RecordingProperties) -> Value {
 }
 
 /// A connection, pending or active.
-pub fn connection(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
-    let kind = Kind::of(snapshot, config);
+pub fn connection(snapshot: &ConnectionSnapshot, view: View) -> Value {
+    let kind = Kind::of(snapshot, view.config);
     match &snapshot.active {
         None => json!({
             "id": snapshot.id.as_str(),
@@ -91,7 +129,7 @@ pub fn connection(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
             "sessionId": snapshot.session.as_str(),
             "createdAt": snapshot.created_at,
             "type": kind.name,
-            "record": true,
+            "record": snapshot.record,
             "role": kind.role,
             "kurentoOptions": kind.kurento_options,
             "rtspUri": kind.rtsp_uri,
@@ -121,7 +159,7 @@ pub fn connection(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
             "platform": active.platform,
             "token": kind.token,
             "type": kind.name,
-            "record": true,
+            "record": snapshot.record,
             "role": kind.role,
             "kurentoOptions": kind.kurento_options,
             "rtspUri": kind.rtsp_uri,
@@ -169,6 +207,24 @@ impl Kind {
             },
         }
     }
+}
+
+/// What POST tokens answers (rest.md §8).
+pub fn token(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
+    let kind = Kind::of(snapshot, config);
+    let mut object = json!({
+        "id": kind.token,
+        "token": kind.token,
+        "createdAt": snapshot.created_at,
+        "connectionId": snapshot.id.as_str(),
+        "session": snapshot.session.as_str(),
+        "data": snapshot.server_data,
+        "role": kind.role,
+    });
+    if !kind.kurento_options.is_null() {
+        object["kurentoOptions"] = kind.kurento_options;
+    }
+    object
 }
 
 /// `wss://HOST[:PORT]?sessionId=S&token=T` (rest.md §5.7).

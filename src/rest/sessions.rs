@@ -2,8 +2,10 @@
 
 use super::body::Fields;
 use super::error::Failure;
+use super::legacy::Era;
 use super::query::flag;
-use super::{Api, render, session_body};
+use super::render::View;
+use super::{Api, media_nodes, render, session_body};
 use crate::ids::SessionId;
 use crate::session::Command;
 use crate::session::notice::EndReason;
@@ -13,28 +15,29 @@ use axum::response::Response;
 use std::sync::Arc;
 
 /// POST: 200 with the new session, 400 a bad body, 409 the id is taken.
-pub async fn create(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Failure> {
+pub async fn create(State(api): State<Arc<Api>>, era: Era, request: Request) -> Result<Response, Failure> {
     let properties = match Fields::read(request).await? {
         Some(fields) => session_body::parse(&fields, &api.config)?,
         None => session_body::without_body(),
     };
+    media_nodes::must_exist(properties.media_node.as_ref(), &api)?;
     let session = api.registry.create(properties)?;
-    Ok(render::ok(&render::session(&session.snapshot(), false, &api.config)))
+    Ok(render::ok(&render::session(&session.snapshot(), View::new(&api.config, era))))
 }
 
 /// GET: 200 with every session.
-pub async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
-    let pending = flags(query.as_deref())?;
+pub async fn list(State(api): State<Arc<Api>>, era: Era, RawQuery(query): RawQuery) -> Result<Response, Failure> {
+    let view = View { pending: flags(query.as_deref())?, ..View::new(&api.config, era) };
     let sessions = api.registry.all();
-    let content = sessions.iter().map(|session| render::session(&session.snapshot(), pending, &api.config)).collect();
+    let content = sessions.iter().map(|session| render::session(&session.snapshot(), view)).collect();
     Ok(render::ok(&render::list(content)))
 }
 
 /// GET of one: 200, 404 unknown.
-pub async fn one(State(api): State<Arc<Api>>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
-    let pending = flags(query.as_deref())?;
+pub async fn one(State(api): State<Arc<Api>>, era: Era, Path(id): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
+    let view = View { pending: flags(query.as_deref())?, ..View::new(&api.config, era) };
     let session = api.registry.find(&SessionId::from(id))?;
-    Ok(render::ok(&render::session(&session.snapshot(), pending, &api.config)))
+    Ok(render::ok(&render::session(&session.snapshot(), view)))
 }
 
 /// DELETE: 204 when the session is gone, 404 unknown.

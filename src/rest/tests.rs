@@ -22,7 +22,10 @@ use tower::ServiceExt;
 
 mod errors;
 mod golden;
+mod legacy;
+mod media_nodes;
 mod recordings;
+mod requests;
 
 /// A box without media.
 struct Bench {

@@ -123,8 +123,16 @@ mod tests {
         let camera = CameraSpec { url: "rtsp://cam/1".into(), user, password, latency_ms: 0, allow_loopback: false };
         let rtsp_uri = camera.url.clone();
         let (adaptative_bitrate, network_cache) = (true, 0);
-        let data = String::new();
-        Camera::new(Arc::new(CameraProperties { rtsp_uri, camera, data, adaptative_bitrate, only_play_with_subscribers, network_cache }))
+        let (data, record) = (String::new(), true);
+        Camera::new(Arc::new(CameraProperties {
+            rtsp_uri,
+            camera,
+            record,
+            data,
+            adaptative_bitrate,
+            only_play_with_subscribers,
+            network_cache,
+        }))
     }
 
     fn job(n: u32) -> JobId {

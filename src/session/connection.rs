@@ -17,6 +17,8 @@ pub(super) struct Connection {
     /// ms since 1970.
     pub created_at: u64,
     pub kind: ConnectionKind,
+    /// May individual recordings hold what it publishes?
+    pub record: bool,
     pub server_data: String,
     pub state: State,
 }
@@ -126,6 +128,7 @@ impl Connection {
                 subscribers: active.subscriptions.values().filter_map(subscriber).collect(),
             }),
             kind: self.kind.clone(),
+            record: self.record,
             server_data: self.server_data.clone(),
         }
     }
@@ -159,7 +162,7 @@ mod tests {
     fn only_a_pending_connection_has_a_good_token() {
         let kind = ConnectionKind::Webrtc { token: "tok_1".into(), role: Role::Publisher, kurento_options: None };
         let (id, server_data) = (ConnectionId::random(), String::new());
-        let mut connection = Connection { id, created_at: 1, kind, server_data, state: State::Pending };
+        let mut connection = Connection { id, created_at: 1, kind, record: true, server_data, state: State::Pending };
         assert_eq!(connection.token(), Some("tok_1"));
         assert!(connection.member().is_none());
         connection.state = State::Entering;

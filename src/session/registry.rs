@@ -13,6 +13,7 @@ use super::role::Audience;
 use super::snapshot::SessionSnapshot;
 use super::token;
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::ids::{SessionId, SessionKey};
 use crate::recording::Recordings;
 use crate::{engine, jobs};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub recording_autostop: Duration,
     /// Who is told that a recording starts or stops.
     pub recording_audience: Audience,
+    /// Where sessions are placed when somebody joins them.
+    pub cluster: Cluster,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             max_recv_kbps: 1000,
             recording_autostop: Duration::from_secs(120),
             recording_audience: Audience::default(),
+            cluster: Cluster::default(),
         }
     }
 }
@@ -127,6 +131,15 @@ impl Registry {
     pub fn find_by_rpc(&self, rpc: &str) -> Option<SessionHandle> {
         let (key, _) = token::split_rpc_id(rpc)?;
         Some(self.read().seats.get(&key)?.handle.clone())
+    }
+
+    /// What all sessions share.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Every session, in the order of creation.

@@ -233,6 +233,8 @@ impl Client {
         let asked = match call {
             Call::Publish(_) => Asked::Publish,
             Call::Unsubscribe { .. } => Asked::Unsubscribe,
+            Call::ForceDisconnect { .. } => Asked::ForceDisconnect,
+            Call::ForceUnpublish { .. } => Asked::ForceUnpublish,
             Call::Leave => Asked::Leave,
             _ => Asked::Other,
         };

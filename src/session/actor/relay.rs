@@ -4,6 +4,7 @@ use super::Actor;
 use crate::ids::ConnectionId;
 use crate::session::command::StreamChange;
 use crate::session::error::Denied;
+use crate::session::lifecycle::Life;
 use crate::session::notice::Notice;
 use crate::session::stream;
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ impl Actor {
     /// sendMessage: to the named ones, or to everybody, the sender included. One unknown target, and nobody gets it.
     pub(super) fn on_signal(
         &mut self,
-        from: &ConnectionId,
+        from: Option<&ConnectionId>,
         to: &[ConnectionId],
         kind: Option<String>,
         data: Option<String>,
@@ -23,9 +24,17 @@ impl Actor {
             return Err(Denied::UnknownTarget(self.id.clone()));
         }
         for target in targets {
-            self.tell(&target, Notice::Signal { from: Some(from.clone()), kind: kind.clone(), data: data.clone() });
+            self.tell(&target, Notice::Signal { from: from.cloned(), kind: kind.clone(), data: data.clone() });
         }
         Ok(())
+    }
+
+    /// REST: a signal of the application. Nobody hears one in a session that nobody has joined.
+    pub(super) fn on_server_signal(&mut self, to: &[ConnectionId], kind: Option<String>, data: Option<String>) -> Result<(), Denied> {
+        match self.life {
+            Life::Pending => Err(Denied::NotActive(self.id.clone())),
+            Life::Active | Life::Gone => self.on_signal(None, to, kind, data),
+        }
     }
 
     /// streamPropertyChanged: kept for those who join later, told to all others.

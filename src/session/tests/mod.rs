@@ -1,13 +1,15 @@
 //! Stories of sessions in simulated time: real registry and actors, and in the place of engine and supervisor a house that plays
 //! them by hand. Nothing waits for wall time; [`House::pump`] lets everybody run until nobody has anything to do.
 //!
-//! `clients` tells of those who come and go, `media` of streams, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `bounds` of full
+//! `clients` tells of those who come and go, `moderation` of those who are made to, `hosting` of media nodes, `media` of streams, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `bounds` of full
 //! queues and of panics; `random` plays any story at all and checks what always holds.
 
 mod bounds;
 mod cameras;
 mod clients;
+mod hosting;
 mod media;
+mod moderation;
 mod random;
 mod recordings;
 mod whep;
@@ -430,6 +432,7 @@ impl Client {
 
 fn properties() -> SessionProperties {
     SessionProperties {
+        media_node: None,
         media_mode: MediaMode::Routed,
         recording_mode: RecordingMode::Manual,
         default_recording: RecordingProperties::default(),
@@ -443,6 +446,7 @@ fn camera(only_play_with_subscribers: bool) -> CameraProperties {
     let (user, password) = ("admin".into(), "hidden".into());
     let url = "rtsp://192.0.2.9:554/live?stream=1".into();
     CameraProperties {
+        record: true,
         rtsp_uri: "rtsp://admin:hidden@192.0.2.9:554/live?stream=1".into(),
         camera: CameraSpec { url, user, password, latency_ms: 2000, allow_loopback: false },
         data: "gate".into(),
