@@ -1,8 +1,10 @@
 //! The seam between the sessions and the media thread: commands, events, and the handle that carries them.
 
+use super::report::Report;
 use crate::ids::{JobId, PeerId, TrackId};
 use crate::rtp::{Codec, Format, Kind};
 use nix::sys::eventfd::EventFd;
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -41,6 +43,8 @@ pub enum Command {
     DetachSink { job: JobId },
     /// Ask for [`Stats`]; the sender is answered from the media thread.
     Stats { reply: tokio::sync::oneshot::Sender<Stats> },
+    /// Ask what these transports are like; those that do not exist are left out. The sender is answered from the media thread.
+    Report { peers: Vec<PeerId>, reply: tokio::sync::oneshot::Sender<HashMap<PeerId, Report>> },
 }
 
 /// An offer to publish.

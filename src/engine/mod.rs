@@ -32,6 +32,7 @@ mod outbox;
 mod outgoing;
 mod outlet;
 mod peer;
+mod report;
 mod route;
 pub mod run;
 mod sdp;
@@ -45,5 +46,6 @@ mod track;
 mod transport;
 
 pub use api::{Command, Event, Handle};
+pub use report::{Report, Traffic};
 pub use run::{Running, start};
 pub use settings::Settings;

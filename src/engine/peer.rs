@@ -7,6 +7,7 @@ use super::api::Closed;
 use super::batch::Batch;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, TrackView};
+use super::report::Report;
 use super::route::Route;
 use super::stun;
 use crate::ids::TrackId;
@@ -52,6 +53,8 @@ pub struct Peer {
     connected: bool,
     give_up: Instant,
     candidates: usize,
+    /// For those who ask.
+    pub notes: Report,
     /// When this peer wants to be woken.
     pub wake: Instant,
     /// The entry of this peer in the core's timers.
@@ -71,6 +74,7 @@ impl Peer {
             connected: false,
             give_up: now + GIVE_UP,
             candidates: 0,
+            notes: Report::default(),
             wake: now + FIRST_WAKE,
             scheduled: None,
         }
@@ -79,6 +83,11 @@ impl Peer {
     /// Are ICE and DTLS up?
     pub fn connected(&self) -> bool {
         self.connected
+    }
+
+    /// What it is like now.
+    pub fn report(&self) -> Report {
+        Report { connected: self.connected, dropped: self.dropped(), ..self.notes.clone() }
     }
 
     /// Packets this viewer was not given.
@@ -94,6 +103,7 @@ impl Peer {
         match Candidate::from_sdp_string(candidate.trim().trim_start_matches("a=")) {
             Ok(candidate) => {
                 self.candidates += 1;
+                self.notes.candidates.push(candidate.to_sdp_string());
                 self.rtc.add_remote_candidate(candidate);
                 self.wake = self.wake.min(now + FIRST_WAKE);
             }
@@ -109,6 +119,7 @@ impl Peer {
             return false;
         }
         self.route.heard(from, now);
+        self.notes.received.add(datagram.len());
         // what a stranger can forge must not end the transport: an error here is a datagram that does not count
         if let Err(error) = self.rtc.handle_input(input) {
             tracing::debug!(%error, "datagram ignored");
@@ -201,6 +212,8 @@ impl Peer {
         } else {
             self.route.follow(transmit.destination, now)
         };
+        self.notes.sent.add(transmit.contents.len());
+        self.notes.pair = Some((transmit.source, destination));
         batch.push(Some(transmit.source.ip()), destination, &transmit.contents);
     }
 

@@ -218,6 +218,10 @@ impl Shell {
             Command::RemoveSlot { job, slot } => self.core.remove_slot(job, slot),
             Command::RestartSink { job } => self.core.restart_sink(job, now),
             Command::DetachFeed { job } | Command::DetachSink { job } => self.detach(job),
+            Command::Report { peers, reply } => {
+                // whoever asked may have gone
+                let _ = reply.send(self.core.reports(&peers));
+            }
             Command::Stats { reply } => {
                 // whoever asked may have gone
                 let _ = reply.send(Stats { requests_refused: self.intake.refused, ..self.core.stats() });

@@ -6,7 +6,7 @@ use super::error::Failure;
 use super::legacy::Era;
 use super::query::flag;
 use super::render::View;
-use super::{Api, render};
+use super::{Api, render, webrtc_stats};
 use crate::config::Edition;
 use crate::ids::{ConnectionId, SessionId, StreamId};
 use crate::session::{Command, Denied};
@@ -33,11 +33,12 @@ pub async fn list(
     Path(session): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    flag(query.as_deref(), "webRtcStats", false)?;
+    let stats = flag(query.as_deref(), "webRtcStats", false)?;
     let pending = flag(query.as_deref(), "pendingConnections", true)?;
-    let session = api.registry.find(&SessionId::from(session))?;
-    let view = View { pending, ..View::new(&api.config, era) };
-    Ok(render::ok(&render::connections(&session.snapshot(), view)))
+    let session = api.registry.find(&SessionId::from(session))?.snapshot();
+    let transports = webrtc_stats::gather(stats, [session.as_ref()], &api.engine).await;
+    let view = View { pending, transports: transports.as_ref(), ..View::new(&api.config, era) };
+    Ok(render::ok(&render::connections(&session, view)))
 }
 
 /// GET of one: 200, 400 unknown session, 404 unknown connection.

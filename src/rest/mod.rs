@@ -41,6 +41,7 @@ mod signal;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod webrtc_stats;
 
 pub use frame::frame;
 

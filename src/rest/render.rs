@@ -3,15 +3,19 @@
 //! Clients compare serialised objects, so the order of keys is part of the contract.
 
 use super::legacy::Era;
+use super::webrtc_stats;
 use crate::config::{Config, Edition};
+use crate::engine::Report;
+use crate::ids::PeerId;
 use crate::session::notice::StreamInfo;
 use crate::session::properties::{CameraProperties, ForcedCodec, KurentoOptions, MediaMode, RecordingMode};
 use crate::session::properties::{RecordingOutput, RecordingProperties};
-use crate::session::snapshot::{ActiveSnapshot, ConnectionKind};
+use crate::session::snapshot::{ActiveSnapshot, ConnectionKind, SubscriberSnapshot};
 use crate::session::{ConnectionSnapshot, SessionSnapshot};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 /// 200 with a JSON body, without a charset parameter (rest.md §2.5).
 pub fn ok(value: &Value) -> Response {
@@ -30,12 +34,14 @@ pub struct View<'a> {
     pub era: Era,
     /// With connections that nobody has used yet?
     pub pending: bool,
+    /// What the transports are like; `None`: that was not asked for.
+    pub transports: Option<&'a HashMap<PeerId, Report>>,
 }
 
 impl<'a> View<'a> {
     /// What a client of `era` sees that asked for nothing special.
     pub fn new(config: &'a Config, era: Era) -> View<'a> {
-        View { config, era, pending: false }
+        View { config, era, pending: false, transports: None }
     }
 }
 
@@ -168,8 +174,8 @@ pub fn connection(snapshot: &ConnectionSnapshot, view: View) -> Value {
             "networkCache": kind.network_cache,
             "serverData": snapshot.server_data,
             "clientData": active.client_data,
-            "publishers": publishers(snapshot, active),
-            "subscribers": subscribers(active),
+            "publishers": publishers(snapshot, active, view),
+            "subscribers": subscribers(snapshot, active, view),
         }),
     }
 }
@@ -250,16 +256,21 @@ fn kurento_options(options: &KurentoOptions) -> Value {
     object.into()
 }
 
-fn publishers(snapshot: &ConnectionSnapshot, active: &ActiveSnapshot) -> Vec<Value> {
+fn publishers(snapshot: &ConnectionSnapshot, active: &ActiveSnapshot, view: View) -> Vec<Value> {
     let camera = match &snapshot.kind {
         ConnectionKind::Camera(camera) => Some(camera.as_ref()),
         ConnectionKind::Webrtc { .. } => None,
     };
-    active.publisher.iter().map(|stream| publisher(stream, camera)).collect()
+    let transport = |stream: &StreamInfo| {
+        let known = view.transports.filter(|_| camera.is_none())?;
+        let report = active.publisher_peer.and_then(|peer| known.get(&peer));
+        Some(webrtc_stats::members(stream.created_at, stream.stream.as_str(), report))
+    };
+    active.publisher.iter().map(|stream| publisher(stream, camera, transport(stream))).collect()
 }
 
-fn publisher(stream: &StreamInfo, camera: Option<&CameraProperties>) -> Value {
-    let mut object = Map::new();
+fn publisher(stream: &StreamInfo, camera: Option<&CameraProperties>, transport: Option<Map<String, Value>>) -> Value {
+    let mut object = transport.unwrap_or_default();
     object.insert("createdAt".into(), json!(stream.created_at));
     object.insert("streamId".into(), json!(stream.stream.as_str()));
     if let Some(camera) = camera {
@@ -292,6 +303,14 @@ fn media_options(stream: &StreamInfo, camera: Option<&CameraProperties>) -> Valu
     object.into()
 }
 
-fn subscribers(active: &ActiveSnapshot) -> Vec<Value> {
-    active.subscribers.iter().map(|s| json!({ "createdAt": s.created_at, "streamId": s.stream.as_str() })).collect()
+fn subscribers(snapshot: &ConnectionSnapshot, active: &ActiveSnapshot, view: View) -> Vec<Value> {
+    let one = |subscriber: &SubscriberSnapshot| {
+        let endpoint = || format!("{}_{}", snapshot.id, subscriber.stream);
+        let transport = view.transports.map(|known| webrtc_stats::members(subscriber.created_at, &endpoint(), known.get(&subscriber.peer)));
+        let mut object = transport.unwrap_or_default();
+        object.insert("createdAt".into(), json!(subscriber.created_at));
+        object.insert("streamId".into(), json!(subscriber.stream.as_str()));
+        object.into()
+    };
+    active.subscribers.iter().map(one).collect()
 }

@@ -5,10 +5,10 @@ use super::error::Failure;
 use super::legacy::Era;
 use super::query::flag;
 use super::render::View;
-use super::{Api, media_nodes, render, session_body};
+use super::{Api, media_nodes, render, session_body, webrtc_stats};
 use crate::ids::SessionId;
-use crate::session::Command;
 use crate::session::notice::EndReason;
+use crate::session::{Command, SessionHandle};
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -27,17 +27,21 @@ pub async fn create(State(api): State<Arc<Api>>, era: Era, request: Request) -> 
 
 /// GET: 200 with every session.
 pub async fn list(State(api): State<Arc<Api>>, era: Era, RawQuery(query): RawQuery) -> Result<Response, Failure> {
-    let view = View { pending: flags(query.as_deref())?, ..View::new(&api.config, era) };
-    let sessions = api.registry.all();
-    let content = sessions.iter().map(|session| render::session(&session.snapshot(), view)).collect();
+    let (pending, stats) = flags(query.as_deref())?;
+    let sessions: Vec<_> = api.registry.all().iter().map(SessionHandle::snapshot).collect();
+    let transports = webrtc_stats::gather(stats, sessions.iter().map(Arc::as_ref), &api.engine).await;
+    let view = View { pending, transports: transports.as_ref(), ..View::new(&api.config, era) };
+    let content = sessions.iter().map(|session| render::session(session, view)).collect();
     Ok(render::ok(&render::list(content)))
 }
 
 /// GET of one: 200, 404 unknown.
 pub async fn one(State(api): State<Arc<Api>>, era: Era, Path(id): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
-    let view = View { pending: flags(query.as_deref())?, ..View::new(&api.config, era) };
-    let session = api.registry.find(&SessionId::from(id))?;
-    Ok(render::ok(&render::session(&session.snapshot(), view)))
+    let (pending, stats) = flags(query.as_deref())?;
+    let session = api.registry.find(&SessionId::from(id))?.snapshot();
+    let transports = webrtc_stats::gather(stats, [session.as_ref()], &api.engine).await;
+    let view = View { pending, transports: transports.as_ref(), ..View::new(&api.config, era) };
+    Ok(render::ok(&render::session(&session, view)))
 }
 
 /// DELETE: 204 when the session is gone, 404 unknown.
@@ -47,8 +51,8 @@ pub async fn close(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Resul
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `pendingConnections`; `webRtcStats` is checked, its members are debugging aids that are absent here (rest.md §5.6).
-fn flags(query: Option<&str>) -> Result<bool, Failure> {
-    flag(query, "webRtcStats", false)?;
-    flag(query, "pendingConnections", false)
+/// `pendingConnections` and `webRtcStats`.
+fn flags(query: Option<&str>) -> Result<(bool, bool), Failure> {
+    let stats = flag(query, "webRtcStats", false)?;
+    Ok((flag(query, "pendingConnections", false)?, stats))
 }

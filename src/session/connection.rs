@@ -125,6 +125,7 @@ impl Connection {
                 platform: active.platform.clone(),
                 client_data: active.client_data.clone(),
                 publisher: active.publishing.live().map(|stream| stream.info.clone()),
+                publisher_peer: active.publishing.live().and(active.publishing.peer()),
                 subscribers: active.subscriptions.values().filter_map(subscriber).collect(),
             }),
             kind: self.kind.clone(),
@@ -135,7 +136,7 @@ impl Connection {
 }
 
 fn subscriber(subscription: &Subscription) -> Option<SubscriberSnapshot> {
-    Some(SubscriberSnapshot { stream: subscription.stream.clone(), created_at: subscription.created_at? })
+    Some(SubscriberSnapshot { stream: subscription.stream.clone(), peer: subscription.peer, created_at: subscription.created_at? })
 }
 
 /// Client and server data as everybody sees them (signaling.md §6.1.1).

@@ -4,7 +4,7 @@ use super::error::NotRecorded;
 use super::notice::StreamInfo;
 use super::properties::{CameraProperties, KurentoOptions, MediaMode, SessionProperties};
 use super::role::Role;
-use crate::ids::{ConnectionId, MediaNodeId, SessionId, StreamId};
+use crate::ids::{ConnectionId, MediaNodeId, PeerId, SessionId, StreamId};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -69,6 +69,8 @@ pub struct ActiveSnapshot {
     /// Metadata of the join; `None` for a camera.
     pub client_data: Option<String>,
     pub publisher: Option<StreamInfo>,
+    /// The transport a client publishes over; none for a camera, or when it was lost.
+    pub publisher_peer: Option<PeerId>,
     pub subscribers: Vec<SubscriberSnapshot>,
 }
 
@@ -88,6 +90,8 @@ pub enum ConnectionKind {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SubscriberSnapshot {
     pub stream: StreamId,
+    /// The transport it comes over.
+    pub peer: PeerId,
     /// ms since 1970.
     pub created_at: u64,
 }

@@ -19,6 +19,7 @@ mod camera_to_whep;
 mod flash_and_beep_stay_together;
 mod joins_and_notices;
 mod lost_packets_are_repaired;
+mod moderators_and_the_application_rule;
 mod offers_of_the_2_18_client;
 mod rest_refuses_what_is_wrong;
 mod sessions_begin_and_end;

@@ -18,6 +18,7 @@ use super::early::EarlyCandidates;
 use super::feed::Feed;
 use super::outbox::Outbox;
 use super::peer::{Happening, Peer};
+use super::report::Report;
 use super::sink::{Losses, Sink};
 use super::stun;
 use super::track::{Source, Track};
@@ -161,6 +162,11 @@ impl Core {
             requests_refused: 0,
             events_lost: self.outbox.lost,
         }
+    }
+
+    /// What these transports are like; those that do not exist are left out.
+    pub fn reports(&self, peers: &[PeerId]) -> HashMap<PeerId, Report> {
+        peers.iter().filter_map(|id| Some((*id, self.peers.get(id)?.report()))).collect()
     }
 
     /// A datagram came from `from` to the address `to` of this box.

@@ -204,6 +204,7 @@ fn an_active_connection_is_rendered_as_it_was() {
     let silent = StreamInfo { has_audio: false, frame_rate: None, type_of_video: "SCREEN".into(), ..stream.clone() };
     let dark = StreamInfo { has_video: false, type_of_video: String::new(), ..stream.clone() };
     let config = load(&Sources { demo: true, ..Sources::of(&BTreeMap::from([("HTTPS_PORT".into(), "443".into())])) }).unwrap().config;
+    let peer = crate::ids::PeerId::new(crate::ids::SessionKey(1), 1);
     let connection = |publisher: StreamInfo| ConnectionSnapshot {
         id: "con_A123456789".into(),
         session: "Room_1".into(),
@@ -214,7 +215,8 @@ fn an_active_connection_is_rendered_as_it_was() {
             platform: "Chrome 89.0 on Linux 64-bit".into(),
             client_data: Some(r#"{"clientData":"me"}"#.into()),
             publisher: Some(publisher),
-            subscribers: vec![SubscriberSnapshot { stream: "str_IPC_A1b2_ipc".into(), created_at: 1_616_514_000_003 }],
+            publisher_peer: Some(peer),
+            subscribers: vec![SubscriberSnapshot { stream: "str_IPC_A1b2_ipc".into(), peer, created_at: 1_616_514_000_003 }],
         }),
         kind: ConnectionKind::Webrtc {
             token: "tok_A123456789012345".into(),

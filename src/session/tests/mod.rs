@@ -232,7 +232,7 @@ impl House {
             }
             engine::Command::RemoveSlot { job, slot } => assert!(self.sinks.get_mut(&job).unwrap().remove(&slot).is_some()),
             engine::Command::DetachSink { job } => assert!(self.sinks.remove(&job).is_some()),
-            engine::Command::Stats { .. } => unreachable!("sessions do not ask for statistics"),
+            engine::Command::Stats { .. } | engine::Command::Report { .. } => unreachable!("sessions do not ask for statistics"),
             engine::Command::RestartSink { .. } => unreachable!("a successor gets new slots"),
         }
     }
