@@ -11,6 +11,7 @@
 //! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
 //! | 2 | [`worker`] | a worker process: the only room that knows GStreamer |
 //! | 1 | [`config`], [`wire`], [`rtp`], [`layout`] | properties; what daemon and workers say to each other; packets and codecs; grids |
+//! | 1 | [`hardware`] | which elements decode and encode, the board's own first |
 //! | 1 | [`disk`], [`mp4`] | crash-safe writes; the file of a recording: written, finished in place, recovered |
 //! | 0 | [`ids`], [`clock`] | identifiers; now and sleep |
 //!
@@ -25,6 +26,7 @@ pub mod config;
 pub mod daemon;
 pub mod disk;
 pub mod engine;
+pub mod hardware;
 pub mod ids;
 pub mod jobs;
 pub mod layout;

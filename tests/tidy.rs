@@ -44,9 +44,9 @@ const FLOORS: &[(&str, u8, Wing)] = &[
     ("clock", 0, Ground),
 ];
 
-/// Rooms of one floor of which the first may know the second: the media messages carry RTP packets and name their codecs; a
-/// recording's file gets its name as any other file does.
-const NEIGHBOURS: &[(&str, &str)] = &[("wire", "rtp"), ("mp4", "disk")];
+/// Rooms of one floor of which the first may know the second: the media messages carry RTP packets and name their codecs, as the
+/// tables of elements do; a recording's file gets its name as any other file does.
+const NEIGHBOURS: &[(&str, &str)] = &[("wire", "rtp"), ("hardware", "rtp"), ("mp4", "disk")];
 
 /// What may lie at the top.
 const TOP: &[&str] =

@@ -1,18 +1,21 @@
-//! Where values come from: environment > file > `--demo` > default. Collects every problem before it gives up. Pure.
+//! Where values come from: last POST restart > environment > file > `--demo` > default. Collects every problem before it gives up.
+//! Pure. What POST restart set stands in the file as well, in its table `[restart]` (see [`super::revise()`]).
 
 use super::nearest::nearest;
 use super::properties::{PROPERTIES, Property, find};
+use super::revise::RESTART;
 use super::value::{Kind, Raw, Value};
 use super::{Config, Problem};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// What a configuration is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
     pub env: &'a BTreeMap<String, String>,
-    /// Text of the configuration file (TOML: `NAME = value`).
+    /// Text of the configuration file (TOML: `NAME = value`, and the table `[restart]` of the same).
     pub file: Option<&'a str>,
     /// Was `--demo` given?
     pub demo: bool,
@@ -58,7 +61,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, Wrong> {
         Ok(values) => values.unwrap_or_default(),
         Err(error) => return Err(Wrong { file: Some(error), problems: Vec::new() }),
     };
-    warnings.extend(unknown(file.keys(), "the configuration file"));
+    warnings.extend(unknown(file.values.keys(), "the configuration file"));
+    warnings.extend(unknown(file.restart.keys(), "[restart] of the configuration file"));
     warnings
         .extend(unknown(sources.env.keys().filter(|name| name.starts_with("OPENVIDU_") || name.starts_with("VIDUCT_")), "the environment"));
 
@@ -85,11 +89,24 @@ pub fn load(sources: &Sources) -> Result<Loaded, Wrong> {
     }
 }
 
-/// What environment or file say; an empty text says nothing.
-fn given(property: &Property, sources: &Sources, file: &BTreeMap<String, Raw>) -> Option<Raw> {
+/// What POST restart, environment or file say; an empty text says nothing, but that of a restart says that there is none.
+fn given(property: &Property, sources: &Sources, file: &File) -> Option<Raw> {
     let said = |raw: &Raw| !matches!(raw, Raw::Text(text) if text.trim().is_empty());
+    let may_be_none = matches!(property.kind, Kind::Url | Kind::Path(_));
+    let restart = file.restart.get(property.name).cloned().filter(|raw| may_be_none || said(raw));
     let env = sources.env.get(property.name).map(|text| Raw::Text(text.clone()));
-    env.filter(said).or_else(|| file.get(property.name).cloned().filter(said))
+    restart.or_else(|| env.filter(said)).or_else(|| file.values.get(property.name).cloned().filter(said))
+}
+
+/// The folder of the daemon's state as far as it can be told, even from sources that are wrong: what is kept there may be needed
+/// to mend them.
+pub fn state_path(sources: &Sources) -> PathBuf {
+    const NAME: &str = "VIDUCT_STATE_PATH";
+    let absolute = |path: &String| path.starts_with('/');
+    let line = |line: &str| line.parse::<toml::Table>().ok()?.get(NAME)?.as_str().map(str::to_owned);
+    let file = || sources.file?.lines().filter_map(line).find(absolute);
+    let default = || find(NAME).map(|property| fallback(property, sources)).unwrap_or_default();
+    sources.env.get(NAME).cloned().filter(absolute).or_else(file).unwrap_or_else(default).into()
 }
 
 /// The value when nobody gives one.
@@ -129,6 +146,17 @@ fn together(values: &BTreeMap<&'static str, Value>) -> Vec<Problem> {
             problems.push(Problem::new(one, "", format!("must be set as well when {other} is")));
         }
     }
+    let number = |name: &str| values.get(name).and_then(Value::number);
+    for (low, high) in [
+        ("OPENVIDU_PRO_CLUSTER_AUTOSCALING_MIN_NODES", "OPENVIDU_PRO_CLUSTER_AUTOSCALING_MAX_NODES"),
+        ("OPENVIDU_PRO_CLUSTER_AUTOSCALING_MIN_LOAD", "OPENVIDU_PRO_CLUSTER_AUTOSCALING_MAX_LOAD"),
+    ] {
+        if let (Some(least), Some(most)) = (number(low), number(high))
+            && least > most
+        {
+            problems.push(Problem::new(low, least, format!("must not be more than {high}, which is {most}")));
+        }
+    }
     if on("OPENVIDU_WEBHOOK") && empty("OPENVIDU_WEBHOOK_ENDPOINT") {
         problems.push(Problem::new("OPENVIDU_WEBHOOK_ENDPOINT", "", "must be a URL when OPENVIDU_WEBHOOK is true"));
     }
@@ -145,13 +173,27 @@ fn unknown<'a>(names: impl Iterator<Item = &'a String>, place: &str) -> Vec<Stri
         .collect()
 }
 
+/// What the file says.
+#[derive(Default)]
+struct File {
+    values: BTreeMap<String, Raw>,
+    /// Set by POST restart.
+    restart: BTreeMap<String, Raw>,
+}
+
 /// The keys of the file. Errors: where it is no TOML; the line itself is not shown, it may be the secret's.
-fn parse_file(text: &str) -> Result<BTreeMap<String, Raw>, String> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+fn parse_file(text: &str) -> Result<File, String> {
+    let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().and_then(|span| text.get(..span.start)).map_or(1, |before| before.matches('\n').count() + 1);
         format!("the configuration file is not valid TOML: line {line}: {}", error.message().lines().next().unwrap_or_default())
     })?;
-    Ok(table.into_iter().map(|(name, value)| (name, raw(value))).collect())
+    let restart = match table.remove(RESTART) {
+        None => toml::Table::new(),
+        Some(toml::Value::Table(restart)) => restart,
+        Some(_) => return Err(format!("the configuration file is wrong: {RESTART} must be a table, [{RESTART}]")),
+    };
+    let raws = |table: toml::Table| table.into_iter().map(|(name, value)| (name, raw(value))).collect();
+    Ok(File { values: raws(table), restart: raws(restart) })
 }
 
 fn raw(value: toml::Value) -> Raw {
@@ -192,6 +234,29 @@ mod tests {
             assert_eq!(loaded.config.https_port, port);
             assert_eq!(loaded.warnings, Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn what_post_restart_set_beats_all_else() {
+        let env = env(&[("OPENVIDU_CDR", "false"), ("OPENVIDU_WEBHOOK_ENDPOINT", "https://x/"), ("OPENVIDU_RECORDING", "false")]);
+        let file = "OPENVIDU_RECORDING = false\n[restart]\nOPENVIDU_CDR = true\nOPENVIDU_WEBHOOK_ENDPOINT = \"\"\nOPENVIDU_SECRET = \"\"\n";
+        let config = load(&Sources { file: Some(file), ..Sources::of(&env) }).unwrap().config;
+        assert_eq!(config.value("OPENVIDU_CDR"), Some(&Value::Switch(true)));
+        assert_eq!(config.value("OPENVIDU_WEBHOOK_ENDPOINT"), Some(&Value::Text(String::new())));
+        assert!(config.secret.is_none() && config.recording.is_none());
+        let wrong = load(&Sources { file: Some("restart = 1"), ..Sources::of(&env) }).unwrap_err().to_string();
+        assert!(wrong.contains("restart must be a table"), "{wrong}");
+        let unknown = load(&Sources { file: Some("[restart]\nOPENVIDU_CRD = true"), ..Sources::of(&env) }).unwrap().warnings;
+        assert!(unknown[0].contains("[restart]") && unknown[0].contains("OPENVIDU_CDR?"), "{unknown:?}");
+    }
+
+    #[test]
+    fn the_state_folder_is_found_in_a_broken_file() {
+        let nothing = env(&[]);
+        let path = |env, file| state_path(&Sources { file, ..Sources::of(env) }).display().to_string();
+        assert_eq!(path(&nothing, None), "/var/lib/viduct");
+        assert_eq!(path(&nothing, Some("HTTPS_PORT =\nVIDUCT_STATE_PATH = \"/data/v\" # mine\n[[")), "/data/v");
+        assert_eq!(path(&env(&[("VIDUCT_STATE_PATH", "/e")]), Some("VIDUCT_STATE_PATH = \"/f\"")), "/e");
     }
 
     #[test]
@@ -261,6 +326,10 @@ mod tests {
         for (pairs, line) in [
             (vec![("VIDUCT_CERTIFICATE_FILE", "/c.pem")], "Property VIDUCT_PRIVATE_KEY_FILE=: must be set as well"),
             (vec![("VIDUCT_PRIVATE_KEY_FILE", "/k.pem")], "Property VIDUCT_CERTIFICATE_FILE=: must be set as well"),
+            (
+                vec![("OPENVIDU_PRO_CLUSTER_AUTOSCALING_MIN_NODES", "3")],
+                "Property OPENVIDU_PRO_CLUSTER_AUTOSCALING_MIN_NODES=3: must not be more than",
+            ),
             (vec![("OPENVIDU_WEBHOOK", "true")], "Property OPENVIDU_WEBHOOK_ENDPOINT=: must be a URL"),
         ] {
             let wrong = load(&Sources::of(&env(&pairs))).unwrap_err().to_string();

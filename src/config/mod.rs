@@ -1,17 +1,22 @@
 //! Configuration: one table of properties, where their values come from, and the typed result.
 //!
-//! [`properties`] knows every property; [`value`] reads one value; [`mod@load`] gathers the values of environment, file, `--demo` and
-//! defaults. Everything here is pure: environment, file text and surroundings are arguments. The [`Config`] is written once, at the
-//! start; nobody changes it afterwards.
+//! [`properties`] knows every property; [`value`] reads one value; [`mod@load`] gathers the values of POST restart, environment, file,
+//! `--demo` and defaults; [`mod@revise`] writes what POST restart sets into the file's text; [`document`] makes the sample file and the
+//! reference page. Everything here is pure: environment, file text and surroundings are arguments. A [`Config`] is never changed:
+//! a reload makes another one.
 
+pub mod document;
 pub mod load;
 mod nearest;
 pub mod properties;
+pub mod revise;
 mod secret;
 pub mod value;
 
 pub use load::{Loaded, Sources, load};
+pub use nearest::nearest;
 pub use properties::{PROPERTIES, Property, Shown};
+pub use revise::revise;
 pub use secret::Secret;
 pub use value::Value;
 
@@ -24,18 +29,12 @@ use std::time::Duration;
 /// Release of OpenVidu whose API is spoken, as `VERSION` reports it.
 pub const API_VERSION: &str = "2.20.0";
 
-/// Which of OpenVidu's editions an application finds here (`OPENVIDU_EDITION`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Edition {
-    /// The open-source one: connections are not changed, there are no media nodes.
-    Community,
-    Pro,
-}
-
 /// The values the rest of the program uses, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     values: BTreeMap<&'static str, Value>,
+    /// What was configured where the start has put something else: a bound port for 0, a generated name for none.
+    configured: BTreeMap<&'static str, Value>,
     /// Was the daemon started with `--demo`?
     pub demo: bool,
     /// TCP port of the TLS doors; 0 = any.
@@ -48,8 +47,12 @@ pub struct Config {
     pub secret: Option<Secret>,
     /// Port of the media thread; 0 = any.
     pub media_port: u16,
-    /// Folder of what the daemon keeps: generated secret and certificate.
+    /// Folder of what the daemon keeps: generated secret and certificate, cameras, the last good configuration.
     pub state_path: PathBuf,
+    /// Bring sessions with cameras back after a restart?
+    pub restore_cameras: bool,
+    /// Which edition of OpenVidu is spoken.
+    pub edition: Edition,
     /// Offer ICE candidates on loopback addresses?
     pub loopback_candidates: bool,
     /// May a camera be on a loopback address?
@@ -62,10 +65,15 @@ pub struct Config {
     pub log: String,
     /// Upper bound of what a publisher may send, in kbit/s; 0 = unlimited.
     pub max_recv_kbps: u32,
+    /// Bounds of transcoded video, in kbit/s; an upper one of 0 = unlimited.
+    pub min_send_kbps: u32,
+    pub max_send_kbps: u32,
+    /// Processor time for composers and transcoders, in percent of one core; `None` = most of what there is.
+    pub cpu_budget: Option<u32>,
+    /// May transcoders use the board's own codecs?
+    pub hardware_codecs: bool,
     /// `VP8`, `VP9`, `H264` or `NONE`.
     pub forced_video_codec: String,
-    /// Which edition's API is spoken.
-    pub edition: Edition,
     /// Are the paths of releases before 2.16 served?
     pub deprecated_api: bool,
     /// Are media nodes offered?
@@ -80,6 +88,15 @@ pub struct Config {
     pub allow_transcoding: bool,
     /// `None` when this box does not record.
     pub recording: Option<Recording>,
+}
+
+/// An edition of OpenVidu.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Edition {
+    /// The paid one: media nodes, restart, PATCH of connections.
+    Pro,
+    /// The community's.
+    Ce,
 }
 
 /// How this box records.
@@ -108,6 +125,7 @@ impl Config {
         let number = |name: &str| values.get(name).and_then(Value::number).unwrap_or_default();
         let seconds = |name: &str| Duration::from_secs(number(name).unsigned_abs());
         let port = |name: &str| u16::try_from(number(name)).unwrap_or_default();
+        let kbps = |name: &str| u32::try_from(number(name)).unwrap_or(u32::MAX);
         let file = |name: &str| Some(text(name)).filter(|t| !t.is_empty()).map(PathBuf::from);
         Config {
             demo,
@@ -117,6 +135,8 @@ impl Config {
             secret: Some(text("OPENVIDU_SECRET")).filter(|t| !t.is_empty()).map(Secret::new),
             media_port: port("VIDUCT_MEDIA_PORT"),
             state_path: text("VIDUCT_STATE_PATH").into(),
+            restore_cameras: switch("VIDUCT_RESTORE_CAMERAS"),
+            edition: if text("OPENVIDU_EDITION") == "ce" { Edition::Ce } else { Edition::Pro },
             loopback_candidates: switch("VIDUCT_LOOPBACK_CANDIDATES"),
             camera_allow_loopback: switch("VIDUCT_CAMERA_ALLOW_LOOPBACK"),
             public_addresses: values
@@ -126,8 +146,6 @@ impl Config {
                 .unwrap_or_default(),
             certificate: file("VIDUCT_CERTIFICATE_FILE").zip(file("VIDUCT_PRIVATE_KEY_FILE")),
             log: text("VIDUCT_LOG"),
-            max_recv_kbps: u32::try_from(number("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH")).unwrap_or(u32::MAX),
-            edition: if text("OPENVIDU_EDITION") == "ce" { Edition::Community } else { Edition::Pro },
             deprecated_api: switch("SUPPORT_DEPRECATED_API"),
             media_nodes: switch("OPENVIDU_PRO_CLUSTER"),
             garbage: Some(seconds("OPENVIDU_SESSIONS_GARBAGE_INTERVAL"))
@@ -135,6 +153,11 @@ impl Config {
                 .map(|interval| (interval, seconds("OPENVIDU_SESSIONS_GARBAGE_THRESHOLD"))),
             cdr_path: text("OPENVIDU_CDR_PATH").into(),
             layouts_path: text("OPENVIDU_RECORDING_CUSTOM_LAYOUT").into(),
+            max_recv_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH"),
+            min_send_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH"),
+            max_send_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH"),
+            cpu_budget: u32::try_from(number("VIDUCT_CPU_BUDGET")).ok().filter(|percent| *percent > 0),
+            hardware_codecs: switch("VIDUCT_HARDWARE_CODECS"),
             forced_video_codec: text("OPENVIDU_STREAMS_FORCED_VIDEO_CODEC"),
             allow_transcoding: switch("OPENVIDU_STREAMS_ALLOW_TRANSCODING"),
             recording: switch("OPENVIDU_RECORDING").then(|| Recording {
@@ -144,14 +167,42 @@ impl Config {
                 autostop: seconds("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT"),
             }),
             values,
+            configured: BTreeMap::new(),
         }
     }
 
     /// Puts the port that was really bound in the place of a configured 0, so that every URL the box hands out is right.
     pub fn with_https_port(mut self, bound: u16) -> Config {
         self.https_port = bound;
-        self.values.insert("HTTPS_PORT", Value::Number(bound.into()));
+        self.put("HTTPS_PORT", Value::Number(bound.into()));
         self
+    }
+
+    /// Puts the generated id of the cluster in the place of none.
+    pub fn with_cluster_id(mut self, id: String) -> Config {
+        self.put("OPENVIDU_PRO_CLUSTER_ID", Value::Text(id));
+        self
+    }
+
+    fn put(&mut self, name: &'static str, value: Value) {
+        if let Some(configured) = self.values.insert(name, value) {
+            self.configured.entry(name).or_insert(configured);
+        }
+    }
+
+    /// This configuration with those values of `fresh` that can be reloaded, the names of what they changed, and the names of what
+    /// else differs: that needs a restart.
+    pub fn reloaded(&self, fresh: &Config) -> (Config, Vec<&'static str>, Vec<&'static str>) {
+        let differs = |name: &str| self.configured.get(name).or(self.values.get(name)) != fresh.values.get(name);
+        let (changed, waiting): (Vec<&Property>, Vec<&Property>) =
+            PROPERTIES.iter().filter(|p| differs(p.name)).partition(|p| p.reloadable);
+        let mut values = self.values.clone();
+        for property in &changed {
+            values.extend(fresh.values.get(property.name).map(|value| (property.name, value.clone())));
+        }
+        let config = Config { configured: self.configured.clone(), ..Config::new(values, self.demo) };
+        let names = |properties: Vec<&Property>| properties.iter().map(|p| p.name).collect();
+        (config, names(changed), names(waiting))
     }
 
     /// `host` or `host:port` as it stands in URLs: an IPv6 address in brackets, the port left out when it is 443.
@@ -215,6 +266,25 @@ mod tests {
         let config = load(&Sources::of(&env)).expect("0 is any port").config.with_https_port(41_000);
         assert_eq!(config.https_port, 41_000);
         assert_eq!(config.value("HTTPS_PORT"), Some(&Value::Number(41_000)));
+    }
+
+    #[test]
+    fn a_reload_takes_what_it_may_and_names_the_rest() {
+        let load = |pairs: &[(&str, &str)]| {
+            let env = pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+            super::load(&Sources::of(&env)).expect("these are right").config
+        };
+        let pairs = [("HTTPS_PORT", "0"), ("OPENVIDU_RECORDING", "true")];
+        let present = load(&pairs).with_https_port(41_000).with_cluster_id("c".into());
+        let (same, changed, waiting) = present.reloaded(&load(&pairs));
+        assert_eq!((&same.values, changed, waiting), (&present.values, vec![], vec![]));
+        let more = [("OPENVIDU_RECORDING_PUBLIC_ACCESS", "true"), ("VIDUCT_MEDIA_PORT", "1"), ("OPENVIDU_SECRET", "x")];
+        let (config, changed, waiting) = present.reloaded(&load(&[&pairs[..], &more[..]].concat()));
+        assert_eq!(changed, ["OPENVIDU_RECORDING_PUBLIC_ACCESS"]);
+        assert_eq!(waiting, ["OPENVIDU_SECRET", "VIDUCT_MEDIA_PORT"]);
+        assert!(config.recording.as_ref().is_some_and(|recording| recording.public_access));
+        assert_eq!((config.https_port, config.media_port), (41_000, 20_000));
+        assert_eq!(config.reloaded(&load(&pairs)).1, ["OPENVIDU_RECORDING_PUBLIC_ACCESS"], "and back");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The one table of properties. GET config, environment, file and their checks are derived from it.
+//! The one table of properties. GET config, POST restart, environment, file, sample, reference and their checks are derived from it.
 //!
 //! Names, defaults and checks of `OPENVIDU_*` and its kin are those of events.md §7; the rows stand in the order of GET config
-//! (rest.md §12.1). Properties of our own begin with `VIDUCT_`.
+//! (rest.md §12.1, §12.2). Properties of our own begin with `VIDUCT_`.
 
 use super::value::Kind;
 
@@ -16,6 +16,8 @@ pub enum Shown {
     While(&'static str),
     /// While this switch is on and the value is not empty.
     WhileSet(&'static str),
+    /// On the old path `/pro/config` alone: releases before 2.16 had it.
+    Old,
 }
 
 /// A row of the table.
@@ -28,6 +30,12 @@ pub struct Property {
     /// Value under `--demo` when nobody gives one.
     pub demo: Option<&'static str>,
     pub shown: Shown,
+    /// Shown by the `pro` edition only.
+    pub pro: bool,
+    /// May POST restart set it (events.md §8, all eras together)?
+    pub restartable: bool,
+    /// Does SIGHUP apply it without a restart?
+    pub reloadable: bool,
     /// False for what is stored and reported, but changes nothing yet; whoever sets it is told so at the start.
     pub effective: bool,
     /// One line for the reference.
@@ -40,7 +48,8 @@ pub fn find(name: &str) -> Option<&'static Property> {
 }
 
 const fn row(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Property {
-    Property { name, kind, default, demo: None, shown: Shown::No, effective: true, doc }
+    let (demo, shown) = (None, Shown::No);
+    Property { name, kind, default, demo, shown, pro: false, restartable: false, reloadable: false, effective: true, doc }
 }
 
 impl Property {
@@ -54,6 +63,22 @@ impl Property {
         self
     }
 
+    /// Of the `pro` edition.
+    const fn pro(mut self, shown: Shown) -> Self {
+        (self.pro, self.shown) = (true, shown);
+        self
+    }
+
+    const fn restartable(mut self) -> Self {
+        self.restartable = true;
+        self
+    }
+
+    const fn reloadable(mut self) -> Self {
+        self.reloadable = true;
+        self
+    }
+
     const fn reported_only(mut self) -> Self {
         self.effective = false;
         self
@@ -63,8 +88,13 @@ impl Property {
 const PORT: Kind = Kind::Number(0, 65535);
 const KBPS: Kind = Kind::Number(0, i32::MAX as i64);
 const SECONDS: Kind = Kind::Number(0, i32::MAX as i64);
+const COUNT: Kind = Kind::Number(0, i32::MAX as i64);
+const PERCENT: Kind = Kind::Number(0, 100);
 const RECORDING: Shown = Shown::While("OPENVIDU_RECORDING");
 const WEBHOOK: Shown = Shown::While("OPENVIDU_WEBHOOK");
+const AUTOSCALING: Shown = Shown::While("OPENVIDU_PRO_CLUSTER_AUTOSCALING");
+const ELASTICSEARCH: Shown = Shown::While("OPENVIDU_PRO_ELASTICSEARCH");
+const KIBANA: Shown = Shown::While("OPENVIDU_PRO_KIBANA");
 
 /// Events a webhook can be told of (events.md §1).
 const EVENTS: &[&str] = &[
@@ -90,85 +120,221 @@ pub const PROPERTIES: &[Property] = &[
         .demo("localhost")
         .shown(Shown::Always),
     row("HTTPS_PORT", PORT, "443", "TCP port of REST, WebSocket and WHEP with TLS; 0 = any").demo("4443").shown(Shown::Always),
-    row("OPENVIDU_CDR", Kind::Switch, "false", "Write call detail records").shown(Shown::Always).reported_only(),
+    row("OPENVIDU_CDR", Kind::Switch, "false", "Write call detail records").shown(Shown::Always).restartable().reported_only(),
     row("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH", KBPS, "1000", "Upper bound of what a publisher may send, in kbit/s; 0 = unlimited")
-        .shown(Shown::Always),
+        .shown(Shown::Always)
+        .restartable()
+        .reloadable(),
     row("OPENVIDU_STREAMS_VIDEO_MIN_RECV_BANDWIDTH", KBPS, "300", "Lower bound of what a publisher should send, in kbit/s")
         .shown(Shown::Always)
+        .restartable()
         .reported_only(),
-    row("OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH", KBPS, "1000", "Upper bound of what a viewer is sent, in kbit/s; 0 = unlimited")
+    row(
+        "OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH",
+        KBPS,
+        "1000",
+        "Upper bound of transcoded video, in kbit/s; 0 = unlimited. What is forwarded keeps its rate",
+    )
+    .shown(Shown::Always)
+    .restartable()
+    .reloadable(),
+    row("OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH", KBPS, "300", "Lower bound of transcoded video, in kbit/s")
         .shown(Shown::Always)
-        .reported_only(),
-    row("OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH", KBPS, "300", "Lower bound of what a viewer is sent, in kbit/s")
-        .shown(Shown::Always)
-        .reported_only(),
+        .restartable()
+        .reloadable(),
     row(
         "OPENVIDU_STREAMS_FORCED_VIDEO_CODEC",
         Kind::Word(&["VP8", "VP9", "H264", "NONE"]),
         "VP8",
         "Video codec publishers must use, unless their session says otherwise",
     )
-    .shown(Shown::Always),
-    row("OPENVIDU_STREAMS_ALLOW_TRANSCODING", Kind::Switch, "false", "May a publisher's video be transcoded to the forced codec?")
+    .shown(Shown::Always)
+    .restartable()
+    .reloadable(),
+    row("OPENVIDU_STREAMS_ALLOW_TRANSCODING", Kind::Switch, "false", "May a publisher use another codec than the forced one?")
         .shown(Shown::Always)
-        .reported_only(),
+        .restartable()
+        .reloadable(),
     row("OPENVIDU_SESSIONS_GARBAGE_INTERVAL", SECONDS, "900", "Seconds between removals of sessions that nobody joined; 0 = never")
-        .shown(Shown::Always),
+        .shown(Shown::Always)
+        .restartable(),
     row("OPENVIDU_SESSIONS_GARBAGE_THRESHOLD", SECONDS, "3600", "Age in seconds from which a session that nobody joined is removed")
-        .shown(Shown::Always),
-    row("OPENVIDU_RECORDING", Kind::Switch, "false", "Offer recording").demo("true").shown(Shown::Always),
+        .shown(Shown::Always)
+        .restartable(),
+    row("OPENVIDU_RECORDING", Kind::Switch, "false", "Offer recording").demo("true").shown(Shown::Always).restartable(),
     row("OPENVIDU_RECORDING_VERSION", Kind::Text, super::API_VERSION, "Version of the recorder that is reported").shown(RECORDING),
-    row("OPENVIDU_RECORDING_PATH", Kind::Path(true), "/opt/openvidu/recordings", "Folder of the recordings").shown(RECORDING),
-    row("OPENVIDU_RECORDING_PUBLIC_ACCESS", Kind::Switch, "false", "Serve recordings without credentials").shown(RECORDING),
+    row(
+        "OPENVIDU_RECORDING_PATH",
+        Kind::Path(true),
+        "/opt/openvidu/recordings",
+        "Folder of the recordings; this user must be able to write it",
+    )
+    .shown(RECORDING)
+    .restartable(),
+    row("OPENVIDU_RECORDING_PUBLIC_ACCESS", Kind::Switch, "false", "Serve recordings without credentials")
+        .shown(RECORDING)
+        .restartable()
+        .reloadable(),
     row(
         "OPENVIDU_RECORDING_NOTIFICATION",
         Kind::Word(&["none", "moderator", "publisher_moderator", "all"]),
         "publisher_moderator",
         "Roles that are told when a recording starts and stops",
     )
-    .shown(RECORDING),
+    .shown(RECORDING)
+    .restartable()
+    .reloadable(),
     row("OPENVIDU_RECORDING_CUSTOM_LAYOUT", Kind::Path(false), "/opt/openvidu/custom-layout", "Folder of own layouts")
         .shown(RECORDING)
+        .restartable()
         .reported_only(),
     row("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT", SECONDS, "120", "Seconds after which the recording of an empty session stops")
-        .shown(RECORDING),
+        .shown(RECORDING)
+        .restartable()
+        .reloadable(),
     row("OPENVIDU_RECORDING_COMPOSED_URL", Kind::Url, "", "Page that draws composed recordings")
         .shown(Shown::WhileSet("OPENVIDU_RECORDING"))
+        .restartable()
         .reported_only(),
-    row("OPENVIDU_WEBHOOK", Kind::Switch, "false", "Post events to OPENVIDU_WEBHOOK_ENDPOINT").shown(Shown::Always).reported_only(),
-    row("OPENVIDU_WEBHOOK_ENDPOINT", Kind::Url, "", "URL events are posted to").shown(WEBHOOK).reported_only(),
-    row("OPENVIDU_WEBHOOK_HEADERS", Kind::Headers, "[]", "Headers each post carries: [\"Name: value\"]").shown(WEBHOOK).reported_only(),
-    row("OPENVIDU_WEBHOOK_EVENTS", Kind::Words(EVENTS), ALL_EVENTS, "Events that are posted").shown(WEBHOOK).reported_only(),
-    row("OPENVIDU_SECRET", Kind::Secret, "", "Password of the user OPENVIDUAPP. Default: generated at the first start").demo("MY_SECRET"),
-    row("HTTP_PORT", PORT, "80", "TCP port without TLS, open only with VIDUCT_PLAIN_HTTP; 0 = any").demo("0"),
-    row("OPENVIDU_CDR_PATH", Kind::Path(true), "/opt/openvidu/cdr", "Folder of the call detail records").reported_only(),
+    row("OPENVIDU_WEBHOOK", Kind::Switch, "false", "Post events to OPENVIDU_WEBHOOK_ENDPOINT")
+        .shown(Shown::Always)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_WEBHOOK_ENDPOINT", Kind::Url, "", "URL events are posted to").shown(WEBHOOK).restartable().reported_only(),
+    row("OPENVIDU_WEBHOOK_HEADERS", Kind::Headers, "[]", "Headers each post carries: [\"Name: value\"]")
+        .shown(WEBHOOK)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_WEBHOOK_EVENTS", Kind::Words(EVENTS), ALL_EVENTS, "Events that are posted").shown(WEBHOOK).restartable().reported_only(),
+    row("KMS_URIS", Kind::Uris, "[]", "Media servers of the original: [\"ws://host:8888/kurento\"]; this box is its own")
+        .pro(Shown::Always)
+        .reported_only(),
+    row("OPENVIDU_PRO_STATS_SESSION_INTERVAL", SECONDS, "5", "Seconds between statistics of sessions").pro(Shown::Always).reported_only(),
+    row("OPENVIDU_PRO_STATS_SERVER_INTERVAL", SECONDS, "10", "Seconds between statistics of the server").pro(Shown::Always).reported_only(),
+    row("OPENVIDU_PRO_STATS_MONITORING_INTERVAL", SECONDS, "10", "Seconds between statistics of load; 0 = off")
+        .pro(Shown::Always)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_PRO_STATS_WEBRTC_INTERVAL", SECONDS, "30", "Seconds between statistics of each WebRTC transport; 0 = off")
+        .pro(Shown::Always)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_PRO_CLUSTER_ID", Kind::Text, "", "Name of this cluster in statistics. Default: made at the first start")
+        .pro(Shown::Always)
+        .restartable()
+        .reported_only(),
+    row(
+        "OPENVIDU_PRO_CLUSTER_ENVIRONMENT",
+        Kind::Word(&["docker", "on_premise", "aws"]),
+        "on_premise",
+        "How media nodes come into being; nothing but on_premise makes sense for one box",
+    )
+    .pro(Shown::Always)
+    .restartable()
+    .reported_only(),
+    row("OPENVIDU_PRO_CLUSTER_MEDIA_NODES", COUNT, "1", "Media nodes at the start").pro(Shown::Always).restartable().reported_only(),
+    row("OPENVIDU_PRO_CLUSTER_PATH", Kind::Path(true), "/opt/openvidu/cluster", "Folder of the cluster's own state")
+        .pro(Shown::Always)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_PRO_CLUSTER_AUTOSCALING", Kind::Switch, "false", "Ask for media nodes by load")
+        .pro(Shown::Always)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_PRO_CLUSTER_AUTOSCALING_MAX_NODES", COUNT, "2", "Most media nodes").pro(AUTOSCALING).restartable().reported_only(),
+    row("OPENVIDU_PRO_CLUSTER_AUTOSCALING_MIN_NODES", COUNT, "1", "Fewest media nodes").pro(AUTOSCALING).restartable().reported_only(),
+    row("OPENVIDU_PRO_CLUSTER_AUTOSCALING_MAX_LOAD", PERCENT, "70", "Mean load in percent above which a media node is asked for")
+        .pro(AUTOSCALING)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_PRO_CLUSTER_AUTOSCALING_MIN_LOAD", PERCENT, "20", "Mean load in percent below which a media node is given back")
+        .pro(AUTOSCALING)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_PRO_ELASTICSEARCH", Kind::Switch, "false", "Send statistics to Elasticsearch").pro(Shown::Always).reported_only(),
+    row("OPENVIDU_PRO_ELASTICSEARCH_VERSION", Kind::Text, "7.8.0", "Version of Elasticsearch that is reported").pro(ELASTICSEARCH),
+    row("OPENVIDU_PRO_ELASTICSEARCH_HOST", Kind::Url, "", "Address of Elasticsearch").pro(ELASTICSEARCH).reported_only(),
+    row("OPENVIDU_PRO_KIBANA", Kind::Switch, "false", "Prepare Kibana for these statistics").pro(Shown::Always).reported_only(),
+    row("OPENVIDU_PRO_KIBANA_VERSION", Kind::Text, "7.8.0", "Version of Kibana that is reported").pro(KIBANA),
+    row("OPENVIDU_PRO_KIBANA_HOST", Kind::Url, "", "Address of Kibana").pro(KIBANA).reported_only(),
+    row("OPENVIDU_PRO_RECORDING_STORAGE", Kind::Word(&["local", "s3"]), "local", "Where recordings are kept")
+        .pro(Shown::Always)
+        .reported_only(),
+    row("OPENVIDU_PRO_NETWORK_QUALITY", Kind::Switch, "false", "Tell clients the quality of their network")
+        .pro(Shown::Always)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_PRO_NETWORK_QUALITY_INTERVAL", Kind::Number(1, i32::MAX as i64), "5", "Seconds between two such measurements")
+        .pro(Shown::While("OPENVIDU_PRO_NETWORK_QUALITY"))
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_PRO_CLUSTER", Kind::Switch, "true", "Serve media nodes; with false they answer 501, as releases of 2.13 did")
+        .pro(Shown::Old)
+        .restartable(),
+    row("OPENVIDU_PRO_CLUSTER_MODE", Kind::Word(&["auto", "manual"]), "manual", "Who starts media nodes (2.13)")
+        .pro(Shown::Old)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_PRO_CLUSTER_AUTODISCOVERY", Kind::Switch, "true", "Find media nodes at the start (2.13)")
+        .pro(Shown::Old)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_PRO_CLUSTER_LOAD_STRATEGY", Kind::Text, "streams", "What the load of a media node is made of (2.13)")
+        .pro(Shown::Old)
+        .restartable()
+        .reported_only(),
+    row("OPENVIDU_SECRET", Kind::Secret, "", "Password of the user OPENVIDUAPP. Default: generated at the first start")
+        .demo("MY_SECRET")
+        .restartable(),
     row(
         "OPENVIDU_EDITION",
         Kind::Word(&["pro", "ce"]),
         "pro",
-        "Edition whose API is spoken: pro has media nodes and changes connections, ce has not",
+        "Which edition of OpenVidu is spoken: the keys of config, what is answered with 405",
     ),
-    row("OPENVIDU_PRO_CLUSTER", Kind::Switch, "true", "Offer media nodes; false answers 501 there, as release 2.13 did by default"),
+    row("SUPPORT_DEPRECATED_API", Kind::Switch, "true", "Serve the paths of releases before 2.16 as well"),
     row(
-        "SUPPORT_DEPRECATED_API",
-        Kind::Switch,
-        "true",
-        "Serve the paths of releases before 2.16 too: /api, /config, /pro, /recordings, /cdr",
-    ),
+        "CERTIFICATE_TYPE",
+        Kind::Word(&["selfsigned", "owncert", "letsencrypt"]),
+        "selfsigned",
+        "Word of the original; here VIDUCT_CERTIFICATE_FILE decides",
+    )
+    .reported_only(),
+    row("HTTP_PORT", PORT, "80", "TCP port without TLS, open only with VIDUCT_PLAIN_HTTP; 0 = any").demo("0"),
+    row("OPENVIDU_CDR_PATH", Kind::Path(true), "/opt/openvidu/cdr", "Folder of the call detail records").restartable().reported_only(),
     row("VIDUCT_PLAIN_HTTP", Kind::Switch, "false", "Serve everything without TLS on HTTP_PORT as well"),
     row("VIDUCT_MEDIA_PORT", PORT, "20000", "UDP port of all media; 0 = any"),
-    row("VIDUCT_STATE_PATH", Kind::Path(false), "/var/lib/viduct", "Folder of what the daemon keeps: generated secret and certificate"),
+    row(
+        "VIDUCT_STATE_PATH",
+        Kind::Path(false),
+        "/var/lib/viduct",
+        "Folder of what the daemon keeps: generated secret and certificate, cameras, the last good configuration",
+    ),
+    row(
+        "VIDUCT_RESTORE_CAMERAS",
+        Kind::Switch,
+        "true",
+        "Bring sessions with cameras back, ids included, after a restart or a power cut; with false they are gone, as with the original",
+    ),
     row("VIDUCT_PUBLIC_ADDRESSES", Kind::Addresses, "[]", "Further addresses offered to clients for media, e.g. that of a router"),
     row("VIDUCT_LOOPBACK_CANDIDATES", Kind::Switch, "false", "Offer loopback addresses to clients for media").demo("true"),
-    row("VIDUCT_CAMERA_ALLOW_LOOPBACK", Kind::Switch, "false", "Allow cameras on loopback addresses").demo("true"),
+    row("VIDUCT_CAMERA_ALLOW_LOOPBACK", Kind::Switch, "false", "Allow cameras on loopback addresses").demo("true").reloadable(),
+    row(
+        "VIDUCT_CPU_BUDGET",
+        Kind::Number(0, 102_400),
+        "0",
+        "Processor time for composed recordings and transcoders together, in percent of one core; 0 = 85 for each core",
+    ),
+    row("VIDUCT_HARDWARE_CODECS", Kind::Switch, "true", "Transcode with the board's own decoders and encoders where it has them"),
     row(
         "VIDUCT_CERTIFICATE_FILE",
         Kind::Path(false),
         "",
         "Own certificate chain, PEM. Default: a self-signed one, made at the first start",
-    ),
-    row("VIDUCT_PRIVATE_KEY_FILE", Kind::Path(false), "", "Private key of VIDUCT_CERTIFICATE_FILE, PEM"),
-    row("VIDUCT_LOG", Kind::Text, "info", "What is logged: a level, or a list like info,viduct::engine=debug"),
+    )
+    .reloadable(),
+    row("VIDUCT_PRIVATE_KEY_FILE", Kind::Path(false), "", "Private key of VIDUCT_CERTIFICATE_FILE, PEM").reloadable(),
+    row("VIDUCT_LOG", Kind::Text, "info", "What is logged: a level, or a list like info,viduct::engine=debug").reloadable(),
 ];
 
 #[cfg(test)]
@@ -197,6 +363,29 @@ mod tests {
     fn all_webhook_events_are_the_default() {
         let all = find("OPENVIDU_WEBHOOK_EVENTS").unwrap().kind.read(&Raw::Text(ALL_EVENTS.into())).unwrap();
         assert_eq!(all.list().unwrap(), EVENTS);
+    }
+
+    #[test]
+    fn what_post_restart_takes_is_what_the_documents_list() {
+        let taken: BTreeSet<_> = PROPERTIES.iter().filter(|p| p.restartable).map(|p| p.name).collect();
+        for listed in [
+            "OPENVIDU_SECRET",
+            "OPENVIDU_CDR",
+            "OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT",
+            "OPENVIDU_WEBHOOK_EVENTS",
+            "OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH",
+            "OPENVIDU_SESSIONS_GARBAGE_THRESHOLD",
+            "OPENVIDU_PRO_CLUSTER_LOAD_STRATEGY",
+            "OPENVIDU_PRO_CLUSTER_ID",
+            "OPENVIDU_PRO_CLUSTER_AUTOSCALING_MIN_LOAD",
+            "OPENVIDU_PRO_STATS_WEBRTC_INTERVAL",
+            "OPENVIDU_PRO_NETWORK_QUALITY_INTERVAL",
+        ] {
+            assert!(taken.contains(listed), "{listed}");
+        }
+        for kept in ["DOMAIN_OR_PUBLIC_IP", "HTTPS_PORT", "KMS_URIS", "CERTIFICATE_TYPE", "VIDUCT_STATE_PATH"] {
+            assert!(!taken.contains(kept), "{kept}");
+        }
     }
 
     #[test]

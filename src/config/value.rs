@@ -24,6 +24,8 @@ pub enum Kind {
     Url,
     /// IP addresses.
     Addresses,
+    /// `ws://` or `wss://` URLs.
+    Uris,
     /// `Name: value` headers.
     Headers,
     /// Some of these words.
@@ -116,6 +118,7 @@ impl Kind {
                 (from..=to).contains(&n).then_some(Value::Number(n))
             }
             Kind::Addresses => self.read_list(raw, |item| item.parse::<IpAddr>().is_ok()),
+            Kind::Uris => self.read_list(raw, is_socket_url),
             Kind::Headers => self.read_list(raw, is_header),
             Kind::Words(words) => self.read_list(raw, |item| words.contains(&item)),
             _ => self.read_text(raw).map(Value::Text),
@@ -161,6 +164,7 @@ impl Kind {
             Kind::Path(_) => "must be a path".into(),
             Kind::Url => "must be a URL like https://host/path".into(),
             Kind::Addresses => r#"must be an array of IP addresses like ["203.0.113.7"]"#.into(),
+            Kind::Uris => r#"must be an array of ws:// or wss:// URLs like ["ws://host:8888/kurento"]"#.into(),
             Kind::Headers => r#"must be an array of headers like ["Name: value"]"#.into(),
             Kind::Words(words) => format!("must be an array with some of {}", words.join(", ")),
         }
@@ -175,6 +179,10 @@ fn is_word(text: &str) -> bool {
 fn is_host(text: &str) -> bool {
     let name = |label: &str| is_word(label) && !label.starts_with('-') && !label.ends_with('-');
     text.parse::<IpAddr>().is_ok() || (text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(name))
+}
+
+fn is_socket_url(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "ws" | "wss") && url.has_host())
 }
 
 fn is_header(text: &str) -> bool {
@@ -230,6 +238,7 @@ mod tests {
             (Kind::Addresses, text(r#"["203.0.113.7", "2001:db8::1"]"#), list(&["203.0.113.7", "2001:db8::1"])),
             (Kind::Addresses, text("203.0.113.7"), list(&["203.0.113.7"])),
             (Kind::Addresses, text("[]"), list(&[])),
+            (Kind::Uris, text("[ws://a:8888/kurento]"), list(&["ws://a:8888/kurento"])),
             (Kind::Headers, text("['A: b, c' , D: e]"), list(&["A: b, c", "D: e"])),
             (Kind::Words(&["a", "b"]), text("[a ,\"b\"]"), list(&["a", "b"])),
         ] {
@@ -255,6 +264,7 @@ mod tests {
             (Kind::Url, text("no url")),
             (Kind::Url, text("mailto:a@b")),
             (Kind::Addresses, text("[example.org]")),
+            (Kind::Uris, text("[http://a]")),
             (Kind::Headers, text("[NoColon]")),
             (Kind::Headers, text("[Bad Name: x]")),
             (Kind::Words(&["a"]), text("[c]")),

@@ -61,8 +61,15 @@ pub fn refused(property: &'static str, port: u16, error: &io::Error) -> Problem 
     Problem::new(property, port, remedy)
 }
 
-/// Serves `app` until `stop` turns true, then until every answer under way has left. Dropping it cuts what is left.
-pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, app: Router, clock: Clock, mut stop: watch::Receiver<bool>) {
+/// Serves `app`, the one of the moment a request comes in, until `stop` turns true, then until every answer under way has left.
+/// `tls` likewise is the one of the moment a connection comes in. Dropping it cuts what is left.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<watch::Receiver<TlsAcceptor>>,
+    app: watch::Receiver<Router>,
+    clock: Clock,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -70,13 +77,17 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, app: Router,
             Some(_) = connections.join_next() => continue,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        connections.spawn(connection(stream, peer, tls.clone(), app.clone(), stop.clone()));
+        connections.spawn(connection(stream, peer, acceptor(tls.as_ref()), app.clone(), stop.clone()));
         if connections.len() == CONNECTIONS {
             tracing::warn!("{CONNECTIONS} connections are open; more have to wait");
         }
     }
     drop((listener, app));
     while connections.join_next().await.is_some() {}
+}
+
+fn acceptor(tls: Option<&watch::Receiver<TlsAcceptor>>) -> Option<TlsAcceptor> {
+    tls.map(|tls| tls.borrow().clone())
 }
 
 /// The next connection and its client. May be dropped and called anew.
@@ -102,7 +113,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused)
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, app: Router, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    app: watch::Receiver<Router>,
+    mut stop: watch::Receiver<bool>,
+) {
     let Some(tls) = tls else { return requests(stream, peer, app, stop).await };
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(PATIENCE, tls.accept(stream)) => shaken,
@@ -116,14 +133,15 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor
 }
 
 /// Serves the requests of one connection.
-async fn requests<S>(stream: S, peer: SocketAddr, app: Router, mut stop: watch::Receiver<bool>)
+async fn requests<S>(stream: S, peer: SocketAddr, app: watch::Receiver<Router>, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         // a router is always ready
-        tower_service::Service::call(&mut app.clone(), request.map(Body::new))
+        let mut app = app.borrow().clone();
+        tower_service::Service::call(&mut app, request.map(Body::new))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -165,7 +183,7 @@ mod tests {
         let listener = listen(0, "HTTP_PORT").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = watch::channel(false);
-        Served { port, stop, task: tokio::spawn(serve(listener, None, app, Clock::System, stopped)) }
+        Served { port, stop, task: tokio::spawn(serve(listener, None, watch::channel(app).1, Clock::System, stopped)) }
     }
 
     async fn ask(port: u16, request: &str) -> String {

@@ -2,16 +2,39 @@
 
 use crate::config::Problem;
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use std::sync::OnceLock;
+use tracing_subscriber::layer::Layered;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
-/// Starts the log. Errors: `filter` is none.
-pub fn start(filter: &str) -> Result<(), Problem> {
-    let bad = |why: String| Problem::new("VIDUCT_LOG", filter, format!("must be a level or a list like info,viduct::engine=debug ({why})"));
-    let parsed = EnvFilter::builder().parse(filter).map_err(|error| bad(error.to_string()))?;
-    let registry = tracing_subscriber::registry().with(parsed);
-    // a second start in the same process (tests) keeps the first log
+/// How the filter of the running log is changed.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// The filter that `text` is. Errors: it is none.
+pub fn filter(text: &str) -> Result<EnvFilter, Problem> {
+    let bad = |why: String| Problem::new("VIDUCT_LOG", text, format!("must be a level or a list like info,viduct::engine=debug ({why})"));
+    EnvFilter::builder().parse(text).map_err(|error| bad(error.to_string()))
+}
+
+/// Changes the filter of the running log. Errors: `text` is none.
+pub fn change(text: &str) -> Result<(), Problem> {
+    let parsed = filter(text)?;
+    if let Some(handle) = FILTER.get() {
+        // an error means that there is no log any more
+        let _ = handle.reload(parsed);
+    }
+    Ok(())
+}
+
+/// Starts the log, or changes the filter of the one that runs. Errors: `text` is no filter.
+pub fn start(text: &str) -> Result<(), Problem> {
+    let (filtering, handle) = reload::Layer::new(filter(text)?);
+    if FILTER.set(handle).is_err() {
+        return change(text);
+    }
+    let registry: Layered<_, Registry> = tracing_subscriber::registry().with(filtering);
+    // an error means that somebody else (a test) has started one
     let _kept = match tracing_journald::layer() {
         Ok(journal) if stderr_is_the_journal() => registry.with(journal).try_init(),
         _ => {

@@ -3,16 +3,23 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `args` | the command line |
+//! | `origin` | where the configuration comes from, and the last good one |
 //! | `start` | configuration and files, up to the point where nothing but ports can fail |
-//! | `run` | the wiring: engine, jobs, sessions, doors; the order of the stop |
+//! | `run` | the wiring: engine, jobs, sessions, doors; what reloads and restarts; the order of the stop |
+//! | `doors` | listeners and routes, which a reload replaces |
+//! | `reload`, `restart` | SIGHUP; POST restart |
 //! | `http` | listeners, TLS, limits |
 //! | `tls`, `state` | certificate and secret, and the folder that keeps them |
 //! | `addresses`, `log`, `systemd` | the box's addresses; where log lines go; readiness and watchdog |
 
 mod addresses;
 pub mod args;
+mod doors;
 mod http;
 mod log;
+mod origin;
+mod reload;
+mod restart;
 mod run;
 mod start;
 mod state;

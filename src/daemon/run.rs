@@ -1,15 +1,18 @@
-//! The wiring: ports, engine, jobs, sessions, doors; then the wait for a signal, and the stop in the reverse order.
+//! The wiring: ports, engine, jobs, sessions, doors; then the wait for a signal or POST restart, and the stop in the reverse order.
 
+use super::doors::{Doors, Ground};
+use super::origin::{Origin, keep_as_good};
 use super::start::{Ready, Refused, say};
-use super::{addresses, http, systemd};
+use super::state::State;
+use super::{addresses, http, reload, restart, systemd};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
-use crate::config::{Config, Problem, Secret};
+use crate::config::{Config, Problem};
 use crate::recording::{Library, Recordings};
+use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
-use crate::session::{self, Audience, Registry};
-use crate::{engine, jobs, rest, signaling, whip};
-use axum::Router;
+use crate::session::{self, Audience, Registry, Transcoding};
+use crate::{engine, jobs};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,9 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
 /// Events from below that may wait for the router; the floors below say in their rooms what happens to more.
 const EVENTS: usize = 1024;
@@ -29,47 +31,131 @@ const EVENTS: usize = 1024;
 const GRACE: Duration = Duration::from_secs(10);
 /// A camera nobody watches any more runs on for this long.
 const CAMERA_LINGER: Duration = Duration::from_secs(5);
+/// The same for a transcoder.
+const RENDITION_LINGER: Duration = Duration::from_secs(5);
 /// What closing the sessions, with the end of their recordings, may take at the stop. A film that takes longer is finished by its
 /// composer, and its metadata by the next start.
 const CLOSING: Duration = Duration::from_millis(2700);
 /// What each of the four other steps may take; together less than the 10 s that are promised.
 const STEP: Duration = Duration::from_millis(1800);
 
-/// Runs until SIGTERM or SIGINT, and ends within 10 s of it.
-pub async fn run(ready: Ready) -> Result<(), Refused> {
-    let mut signals = Signals::new().map_err(|error| Refused::System { what: "the signal handler", error })?;
-    let https = http::listen(ready.config.https_port, "HTTPS_PORT")?;
-    let http = ready.config.http_port.map(|port| http::listen(port, "HTTP_PORT")).transpose()?;
-    let http_port = http.as_ref().map(port_of);
-    let config = Arc::new(ready.config.with_https_port(port_of(&https)));
+/// How it ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// A signal ended it.
+    Stopped,
+    /// Everything is stopped, and has to be started again.
+    Restarting,
+}
 
-    let floors = Floors::start(&config, &ready.lan, ready.clock)?;
+/// Runs until SIGTERM, SIGINT or POST restart, and ends within 10 s of it. Errors: it did not start, and nothing of it is left.
+pub async fn run(ready: Ready) -> Result<Ended, Refused> {
+    let Ready { config, origin, text, state, secret, tls, clock } = ready;
+    let mut signals = Signals::new().map_err(|error| Refused::System { what: "the signal handler", error })?;
+    let https = http::listen(config.https_port, "HTTPS_PORT")?;
+    let http = config.http_port.map(|port| http::listen(port, "HTTP_PORT")).transpose()?;
+    let http_port = http.as_ref().map(port_of);
+    let config = Arc::new(config.with_https_port(port_of(&https)));
+
+    let floors = Floors::start(&config, &origin.lan, clock)?;
     // all its sockets have the same port
     let media_port = floors.engine.local.first().map_or(0, SocketAddr::port);
-    let ice = vec![stun_url(&config.domain, media_port)];
-    let (app, sockets) = doors(&floors, config.clone(), ready.secret, ice);
-    let doors = Doors::open((https, ready.tls.0), http, app, sockets, ready.clock);
+    let (restart, restarts) = mpsc::channel(1);
+    let ground = Ground {
+        registry: floors.registry.clone(),
+        recordings: floors.recordings.clone(),
+        engine: floors.engine.handle.clone(),
+        secret,
+        clock,
+        ice: vec![stun_url(&config.domain, media_port)],
+        restart,
+    };
+    let doors = Doors::open(ground, (https, tls), http, config.clone());
     say(&greeting(&config, http_port, media_port));
     systemd::ready();
+    let mut house = House { origin, state, config, floors, doors };
+    house.keep(text).await;
 
-    let name = signals.next().await;
-    tracing::info!("{name}: stopping");
-    systemd::stopping();
-    let mut ending = pin!(stop(floors, doors));
+    let ended = house.live(&mut signals, restarts).await;
+    match ended {
+        Ended::Stopped => systemd::stopping(),
+        Ended::Restarting => systemd::reloading(),
+    }
+    let mut ending = pin!(stop(house.floors, house.doors));
     tokio::select! {
         () = &mut ending => tracing::info!("stopped"),
-        name = signals.next() => {
+        name = signals.end() => {
             tracing::warn!("{name} again: ending now");
             // dropping what is left could wait for what hangs
             std::process::exit(1);
         }
     }
-    Ok(())
+    Ok(ended)
+}
+
+/// The daemon at work.
+struct House {
+    origin: Origin,
+    state: State,
+    config: Arc<Config>,
+    floors: Floors,
+    doors: Doors,
+}
+
+impl House {
+    /// Waits for what ends it, and reloads when it is asked to.
+    async fn live(&mut self, signals: &mut Signals, mut restarts: mpsc::Receiver<Request>) -> Ended {
+        loop {
+            tokio::select! {
+                heard = signals.next() => match heard {
+                    Heard::End(name) => {
+                        tracing::info!("{name}: stopping");
+                        return Ended::Stopped;
+                    }
+                    Heard::Reload => {
+                        systemd::reloading();
+                        self.reload().await;
+                        systemd::ready();
+                    }
+                },
+                Some(Request { changes, answer }) = restarts.recv() => {
+                    let origin = self.origin.clone();
+                    let Ok(written) = spawn_blocking(move || restart::write(&origin, changes)).await else { continue };
+                    let goes = written.is_ok();
+                    // a client that hung up has asked all the same
+                    let _ = answer.send(written);
+                    if goes {
+                        tracing::info!("POST restart: beginning anew");
+                        return Ended::Restarting;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn reload(&mut self) {
+        let (origin, state, present) = (self.origin.clone(), self.state.clone(), self.config.clone());
+        let fresh = match spawn_blocking(move || reload::read(&origin, &state, &present)).await {
+            Ok(Ok(fresh)) => fresh,
+            Ok(Err(refused)) => return tracing::error!("nothing is reloaded, the configuration is wrong: {refused}"),
+            Err(error) => return tracing::error!(%error, "nothing is reloaded"),
+        };
+        self.config = Arc::new(fresh.config);
+        self.floors.registry.set(session_settings(&self.config, self.floors.registry.cluster()));
+        self.doors.repaint(self.config.clone(), fresh.tls);
+        self.keep(fresh.text).await;
+    }
+
+    /// The text of a file that has proved good is kept.
+    async fn keep(&self, text: Option<String>) {
+        let (Some(text), state) = (text, self.state.clone()) else { return };
+        // it has said what went wrong
+        let _ = spawn_blocking(move || keep_as_good(&state, &text)).await;
+    }
 }
 
 /// What stands below the doors.
 struct Floors {
-    clock: Clock,
     engine: engine::Running,
     supervisor: JoinHandle<()>,
     /// `None`: this box does not record.
@@ -81,6 +167,8 @@ struct Floors {
 
 impl Floors {
     fn start(config: &Config, lan: &[IpAddr], clock: Clock) -> Result<Floors, Refused> {
+        let library = config.recording.as_ref().map(|recording| library(&recording.path, config.public_url())).transpose()?;
+        let program = std::env::current_exe().map_err(|error| Refused::System { what: "the supervisor of workers", error })?;
         let (engine_events, engine_heard) = mpsc::channel(EVENTS);
         let (jobs_events, jobs_heard) = mpsc::channel(EVENTS);
         let settings = engine::Settings {
@@ -91,17 +179,11 @@ impl Floors {
         };
         let engine =
             engine::start(settings, clock, engine_events).map_err(|error| http::refused("VIDUCT_MEDIA_PORT", config.media_port, &error))?;
-        let (jobs, jobs_commands) = jobs::Handle::channel();
-        let program = std::env::current_exe().map_err(|error| Refused::System { what: "the supervisor of workers", error })?;
+        let budget = jobs::Budget::new(config.cpu_budget.map(|percent| percent.saturating_mul(10)), clock);
+        let (jobs, jobs_commands) = jobs::Handle::with(budget);
         let supervisor = jobs::start(clock, jobs::Settings::new(program), jobs_commands, jobs_events);
 
-        let recordings = match &config.recording {
-            Some(recording) => {
-                let library = library(&recording.path, config.public_url())?;
-                Some(Recordings::new(library, engine.handle.clone(), jobs.clone(), clock))
-            }
-            None => None,
-        };
+        let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), clock));
         let cluster = Cluster::alone(&node_host(config, lan), clock);
         let settings = session_settings(config, cluster.clone());
         let registry = Registry::new(settings, engine.handle.clone(), jobs, recordings.clone(), clock);
@@ -113,7 +195,7 @@ impl Floors {
         if let Some((interval, threshold)) = config.garbage {
             tasks.spawn(registry.clone().collect_garbage(interval, threshold));
         }
-        Ok(Floors { clock, engine, supervisor, recordings, registry, tasks })
+        Ok(Floors { engine, supervisor, recordings, registry, tasks })
     }
 }
 
@@ -136,51 +218,17 @@ fn session_settings(config: &Config, cluster: Cluster) -> session::Settings {
         grace: GRACE,
         camera_linger: CAMERA_LINGER,
         max_recv_kbps: config.max_recv_kbps,
+        transcoding: Transcoding { min_kbps: config.min_send_kbps, max_kbps: config.max_send_kbps, hardware: config.hardware_codecs },
+        rendition_linger: RENDITION_LINGER,
         recording_autostop: autostop.unwrap_or(defaults.recording_autostop),
         recording_audience: word.and_then(Audience::parse).unwrap_or(defaults.recording_audience),
         cluster,
     }
 }
 
-/// All routes of the box in their frame, and the signaling door, which closes its sockets itself.
-fn doors(floors: &Floors, config: Arc<Config>, secret: Secret, ice: Vec<String>) -> (Router, Arc<signaling::Door>) {
-    let (registry, clock) = (&floors.registry, floors.clock);
-    let sockets = Arc::new(signaling::Door::new(registry.clone(), clock, secret.reveal().to_owned(), ice));
-    let viewers = Arc::new(whip::Door::new(registry.clone(), secret.clone()));
-    let (engine, recordings) = (floors.engine.handle.clone(), floors.recordings.clone());
-    let api = Arc::new(rest::Api { registry: registry.clone(), recordings, config, secret, clock, engine });
-    let routes = rest::routes(api.clone()).merge(whip::routes(viewers)).merge(signaling::router(sockets.clone()));
-    (rest::frame(routes, api), sockets)
-}
-
-/// The open doors.
-struct Doors {
-    stop: watch::Sender<bool>,
-    servers: JoinSet<()>,
-    sockets: Arc<signaling::Door>,
-}
-
-impl Doors {
-    fn open(
-        https: (TcpListener, TlsAcceptor),
-        http: Option<TcpListener>,
-        app: Router,
-        sockets: Arc<signaling::Door>,
-        clock: Clock,
-    ) -> Doors {
-        let (stop, stopped) = watch::channel(false);
-        let mut servers = JoinSet::new();
-        if let Some(listener) = http {
-            servers.spawn(http::serve(listener, None, app.clone(), clock, stopped.clone()));
-        }
-        servers.spawn(http::serve(https.0, Some(https.1), app, clock, stopped));
-        Doors { stop, servers, sockets }
-    }
-}
-
 /// The stop: clients hear why before their sockets close, and nobody asks a floor that is gone.
 async fn stop(mut floors: Floors, mut doors: Doors) {
-    doors.stop.send_replace(true);
+    doors.shut();
     let closing = async {
         floors.registry.close_all(EndReason::OpenviduServerStopped).await;
         if let Some(recordings) = &floors.recordings {
@@ -188,8 +236,8 @@ async fn stop(mut floors: Floors, mut doors: Doors) {
         }
     };
     within(CLOSING, "closing the sessions", closing).await;
-    within(STEP, "closing the sockets", doors.sockets.close()).await;
-    within(STEP, "finishing the answers", async { while doors.servers.join_next().await.is_some() {} }).await;
+    within(STEP, "closing the sockets", doors.close_sockets()).await;
+    within(STEP, "finishing the answers", doors.finish()).await;
     // with the last door, the last session and the router, every handle of the supervisor is gone, and so it ends
     floors.tasks.shutdown().await;
     drop((doors, floors.registry, floors.recordings));
@@ -205,21 +253,39 @@ async fn within(time: Duration, what: &str, step: impl Future<Output = ()>) {
     }
 }
 
-/// The two signals that end the daemon.
+/// The signals that the daemon obeys: two that end it, one that reloads.
 struct Signals {
     term: Signal,
     int: Signal,
+    reload: Signal,
+}
+
+/// What a signal means.
+enum Heard {
+    /// Its name.
+    End(&'static str),
+    Reload,
 }
 
 impl Signals {
     fn new() -> io::Result<Signals> {
-        Ok(Signals { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+        Ok(Signals { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())?, reload: signal(SignalKind::hangup())? })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Heard {
         tokio::select! {
-            _ = self.term.recv() => "SIGTERM",
-            _ = self.int.recv() => "SIGINT",
+            _ = self.term.recv() => Heard::End("SIGTERM"),
+            _ = self.int.recv() => Heard::End("SIGINT"),
+            _ = self.reload.recv() => Heard::Reload,
+        }
+    }
+
+    /// Waits for one that ends it.
+    async fn end(&mut self) -> &'static str {
+        loop {
+            if let Heard::End(name) = self.next().await {
+                return name;
+            }
         }
     }
 }

@@ -1,22 +1,18 @@
 //! The start up to the wiring: configuration, log, certificate, secret, runtime. Every failure here is a message for the operator.
 
 use super::args::{self, Asked, Options};
-use super::{addresses, log, run, state, tls};
+use super::origin::Origin;
+use super::run::Ended;
+use super::{addresses, log, restart, run, state, tls};
 use crate::clock::Clock;
 use crate::config::load::Wrong;
-use crate::config::{Config, Problem, Secret, Sources, load};
-use std::collections::BTreeMap;
+use crate::config::{Config, Problem, Secret, document};
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Write};
-use std::net::IpAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
-/// Read when `--config` is not given, if it exists.
-const DEFAULT_FILE: &str = "/etc/viduct/viduct.toml";
 /// Threads of the doors and the sessions; media has its own.
 const THREADS: usize = 2;
 
@@ -37,10 +33,13 @@ pub enum Refused {
 #[derive(Debug)]
 pub struct Ready {
     pub config: Config,
+    /// Where it came from, and comes from again.
+    pub origin: Origin,
+    /// Text of the file, to be kept once it has proved good; `None` when there is none, or an older one is used.
+    pub text: Option<String>,
+    pub state: state::State,
     pub secret: Secret,
     pub tls: Tls,
-    /// Addresses of the local network.
-    pub lan: Vec<IpAddr>,
     pub clock: Clock,
 }
 
@@ -60,8 +59,21 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Asked::Worker) => crate::worker::run(),
         Ok(Asked::Help) => say(args::HELP),
         Ok(Asked::Version) => say(concat!("viduct ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Asked::Sample) => say(&document::sample()),
+        Ok(Asked::Reference) => say(&document::reference()),
+        Ok(Asked::Check(options)) => match check(&options) {
+            Ok(lines) => say(&lines),
+            Err(refused) => {
+                eprintln!("viduct would not start:\n{refused}");
+                ExitCode::FAILURE
+            }
+        },
         Ok(Asked::Daemon(options)) => match daemon(&options) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(Ended::Stopped) => ExitCode::SUCCESS,
+            Ok(Ended::Restarting) => {
+                eprintln!("viduct cannot begin anew: {}", restart::again());
+                ExitCode::FAILURE
+            }
             Err(refused) => {
                 eprintln!("viduct cannot start:\n{refused}");
                 ExitCode::FAILURE
@@ -81,8 +93,28 @@ pub fn say(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn daemon(options: &Options) -> Result<(), Refused> {
-    let ready = prepare(options)?;
+/// Runs the daemon; when the configuration file is wrong, with what the file was when it was last right: a box that cannot be reached
+/// cannot be mended.
+fn daemon(options: &Options) -> Result<Ended, Refused> {
+    let origin = Origin::new(options, addresses::lan());
+    let present = origin.text();
+    let (text, refused) = match present {
+        Ok(text) => match attempt(&origin, text.clone(), None) {
+            Err(refused) => (text, refused),
+            ended => return ended,
+        },
+        Err(refused) => (Some(String::new()), refused),
+    };
+    match origin.last_good().filter(|good| text.is_some_and(|text| text != *good)) {
+        // what is wrong with the file is what has to be mended
+        Some(good) => attempt(&origin, Some(good), Some(&refused)).map_err(|_| refused),
+        None => Err(refused),
+    }
+}
+
+/// Starts and runs until the end. Errors: it did not start, and nothing of it is left. `instead_of`: why `text` is an older one.
+fn attempt(origin: &Origin, text: Option<String>, instead_of: Option<&Refused>) -> Result<Ended, Refused> {
+    let ready = prepare(origin, text, instead_of)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -94,22 +126,41 @@ fn daemon(options: &Options) -> Result<(), Refused> {
     ended
 }
 
-fn prepare(options: &Options) -> Result<Ready, Refused> {
-    let (env, file) = (environment(), read_file(options.config.as_deref())?);
-    let lan = addresses::lan();
-    let loaded = load(&Sources { env: &env, file: file.as_deref(), demo: options.demo, lan: lan.first().copied() })?;
+fn prepare(origin: &Origin, text: Option<String>, instead_of: Option<&Refused>) -> Result<Ready, Refused> {
+    let loaded = origin.load(text.as_deref())?;
     let config = loaded.config;
     log::start(&config.log)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Some(refused) = instead_of {
+        let wrong = refused.to_string().replace('\n', "; ");
+        tracing::error!("THE CONFIGURATION {} IS WRONG; the last good one is used instead of it: {wrong}", origin.path.display());
     }
     let state = state::State::open(&config)?;
     let (secret, generated) = state::secret(&config, &state)?;
     if generated {
         announce(&secret, &config);
     }
-    let tls = Tls(tls::acceptor(&config, &state, &lan)?);
-    Ok(Ready { config, secret, tls, lan, clock: Clock::System })
+    let cluster = state::cluster_id(&config, &state)?;
+    let tls = Tls(tls::acceptor(&config, &state, &origin.lan)?);
+    let text = text.filter(|_| instead_of.is_none());
+    Ok(Ready { config: config.with_cluster_id(cluster), origin: origin.clone(), text, state, secret, tls, clock: Clock::System })
+}
+
+/// Judges the configuration as a start would, without making anything or opening a port; gives what is to be said about it.
+fn check(options: &Options) -> Result<String, Refused> {
+    let origin = Origin::new(options, addresses::lan());
+    let text = origin.text()?;
+    let loaded = origin.load(text.as_deref())?;
+    log::filter(&loaded.config.log)?;
+    tls::check(&loaded.config)?;
+    let warnings: String = loaded.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    let file = match text {
+        Some(_) => format!("{} is right", origin.path.display()),
+        None => format!("there is no {}; what the environment says is right", origin.path.display()),
+    };
+    Ok(format!("{warnings}{file}\n"))
 }
 
 /// Shows a generated secret this once; where the console is the journal, which keeps everything, only where to find it.
@@ -117,32 +168,4 @@ fn announce(secret: &Secret, config: &Config) {
     let kept = config.state_path.join("secret");
     let shown = if log::stderr_is_the_journal() { "" } else { secret.reveal() };
     say(&format!("No OPENVIDU_SECRET is configured; one was generated and is kept in {}: {shown}\n", kept.display()));
-}
-
-/// The environment as text; what is not UTF-8 is no value of ours.
-fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
-}
-
-fn read_file(path: Option<&Path>) -> Result<Option<String>, Refused> {
-    let (path, must) = path.map_or((Path::new(DEFAULT_FILE), false), |path| (path, true));
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if !must && error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Refused::File { path: path.display().to_string(), error }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_named_file_must_be_readable() {
-        let refused = read_file(Some(Path::new("/no/such/file.toml"))).unwrap_err().to_string();
-        assert!(refused.starts_with("the configuration file /no/such/file.toml (--config) cannot be read"), "{refused}");
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), "HTTPS_PORT = 1\n").unwrap();
-        assert_eq!(read_file(Some(file.path())).unwrap().as_deref(), Some("HTTPS_PORT = 1\n"));
-    }
 }

@@ -1,11 +1,12 @@
 //! The state folder: small private files that are either whole or absent. Written at the start, by one process.
 
 use crate::config::{Config, Problem, Secret};
+use crate::disk;
 use crate::ids::secret_text;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::PathBuf;
 
 const PROPERTY: &str = "VIDUCT_STATE_PATH";
 /// Characters of a generated secret: 190 bits.
@@ -29,6 +30,8 @@ impl State {
         if owner != me.as_raw() && !me.is_root() {
             return Err(problem("the folder belongs to another user; choose one of this user's own".into()));
         }
+        // what cannot be swept harms nobody
+        let _ = disk::sweep(&path);
         Ok(State(path))
     }
 
@@ -43,7 +46,7 @@ impl State {
 
     /// Writes a file that only this user may read; a power cut leaves the old one or the new one.
     pub fn write(&self, name: &str, text: &str) -> Result<(), Problem> {
-        write_private(&self.0, name, text).map_err(|error| self.problem(name, "written", &error))
+        disk::replace_private(&self.0.join(name), text.as_bytes()).map_err(|error| self.problem(name, "written", &error.source))
     }
 
     fn problem(&self, name: &str, what: &str, error: &io::Error) -> Problem {
@@ -64,18 +67,18 @@ pub fn secret(config: &Config, state: &State) -> Result<(Secret, bool), Problem>
     Ok((Secret::new(fresh), true))
 }
 
-fn write_private(folder: &Path, name: &str, text: &str) -> io::Result<()> {
-    let (path, new) = (folder.join(name), folder.join(format!("{name}.new")));
-    // what a power cut left behind may have any mode
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// The id of the cluster: the configured one, or the one made at the first start.
+pub fn cluster_id(config: &Config, state: &State) -> Result<String, Problem> {
+    const NAME: &str = "OPENVIDU_PRO_CLUSTER_ID";
+    if let Some(configured) = config.value(NAME).and_then(|value| value.text()).filter(|id| !id.is_empty()) {
+        return Ok(configured.to_owned());
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, &path)?;
-    File::open(folder)?.sync_all()
+    if let Some(kept) = state.read("cluster-id")?.filter(|text| !text.trim().is_empty()) {
+        return Ok(kept.trim().to_owned());
+    }
+    let fresh = secret_text(16);
+    state.write("cluster-id", &format!("{fresh}\n"))?;
+    Ok(fresh)
 }
 
 #[cfg(test)]
@@ -83,6 +86,7 @@ mod tests {
     use super::*;
     use crate::config::{Sources, load};
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     fn config(folder: &Path, secret: &str) -> Config {
         let env = BTreeMap::from([
@@ -118,10 +122,21 @@ mod tests {
     #[test]
     fn a_left_over_of_a_power_cut_does_not_matter() {
         let folder = tempfile::tempdir().unwrap();
+        let half = disk::temporary(&folder.path().join("a"));
+        fs::write(&half, "half").unwrap();
         let state = State::open(&config(folder.path(), "")).unwrap();
-        fs::write(folder.path().join("a.new"), "half").unwrap();
+        assert!(!half.exists());
         state.write("a", "whole").unwrap();
         assert_eq!(state.read("a").unwrap().as_deref(), Some("whole"));
+    }
+
+    #[test]
+    fn a_cluster_has_one_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), "");
+        let state = State::open(&config).unwrap();
+        let id = cluster_id(&config, &state).unwrap();
+        assert_eq!((id.len(), cluster_id(&config, &state).as_ref()), (16, Ok(&id)));
     }
 
     #[test]

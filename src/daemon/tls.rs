@@ -19,10 +19,14 @@ const KEPT: &str = "certificate.pem";
 
 /// What TLS needs, from files or made. Errors name the property.
 pub fn acceptor(config: &Config, state: &State, lan: &[IpAddr]) -> Result<TlsAcceptor, Problem> {
-    let (chain, key) = match &config.certificate {
+    let pair = match &config.certificate {
         Some((certificate, key)) => (chain_from(certificate)?, key_from(key)?),
         None => self_signed(config, state, lan)?,
     };
+    server(config, pair)
+}
+
+fn server(config: &Config, (chain, key): Pair) -> Result<TlsAcceptor, Problem> {
     let file = config.certificate.as_ref().map(|(file, _)| file.display().to_string()).unwrap_or_default();
     let mut tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -30,6 +34,14 @@ pub fn acceptor(config: &Config, state: &State, lan: &[IpAddr]) -> Result<TlsAcc
         .map_err(|error| Problem::new(FILE, file, format!("certificate and key cannot be used together: {error}")))?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(tls)))
+}
+
+/// Can TLS be served as `config` says? Makes nothing. Errors name the property.
+pub fn check(config: &Config) -> Result<(), Problem> {
+    match &config.certificate {
+        Some((certificate, key)) => server(config, (chain_from(certificate)?, key_from(key)?)).map(|_| ()),
+        None => Ok(()),
+    }
 }
 
 type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -127,7 +139,9 @@ mod tests {
         let start = |certificate: &str, key: &str| {
             let (certificate, key) = (path(certificate), path(key));
             let config = config(folder.path(), &[(FILE, &certificate), (KEY, &key)]);
-            acceptor(&config, &State::open(&config).unwrap(), &[]).map(|_| ()).map_err(|problem| problem.to_string())
+            let accepted = acceptor(&config, &State::open(&config).unwrap(), &[]).map(|_| ());
+            assert_eq!(check(&config), accepted);
+            accepted.map_err(|problem| problem.to_string())
         };
         assert_eq!(start("own.pem", "own.pem"), Ok(()));
         for (certificate, key, named) in [
@@ -148,6 +162,7 @@ mod tests {
         use crate::daemon::http::{listen, serve};
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         use tokio::net::TcpStream;
+        use tokio::sync::watch;
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), &[]);
         let tls = acceptor(&config, &State::open(&config).unwrap(), &[]).unwrap();
@@ -155,7 +170,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let app = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
-        let server = tokio::spawn(serve(listener, Some(tls), app, Clock::System, stopped));
+        let server = tokio::spawn(serve(listener, Some(watch::channel(tls).1), watch::channel(app).1, Clock::System, stopped));
 
         let (chain, _) = parse(&fs::read_to_string(folder.path().join(KEPT)).unwrap()).unwrap();
         let mut roots = rustls::RootCertStore::empty();

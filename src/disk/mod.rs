@@ -13,7 +13,7 @@ mod replace;
 pub use folder::{create_folder, remove_tree};
 pub use leftover::sweep;
 pub use lock::FolderLock;
-pub use replace::{publish, replace, temporary};
+pub use replace::{publish, replace, replace_private, temporary};
 
 use std::fmt;
 use std::fs::File;

@@ -1,7 +1,8 @@
 //! A file replaced as a whole. Readers see the old contents or the new ones, never a mixture, whatever happens between.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::leftover::{UNWRITTEN, neighbour};
@@ -19,7 +20,32 @@ use super::{After, Doing, Error, Step, folder_of, go_on, sync_folder};
 ///
 /// When a step fails, the neighbour is removed again and the old file stays.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let written = replace_stepwise(path, bytes, &mut go_on);
+    tidied(path, replace_stepwise(path, bytes, |temporary| File::create(temporary), &mut go_on))
+}
+
+/// The same for a file that may hold secrets: a new one is for this user alone (0600), an old one keeps its mode and owner.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    tidied(path, replace_stepwise(path, bytes, |temporary| create_private(temporary, path), &mut go_on))
+}
+
+fn create_private(temporary: &Path, path: &Path) -> io::Result<File> {
+    // what a power cut left behind may have any mode
+    match fs::remove_file(temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+    if let Ok(old) = fs::metadata(path) {
+        // only root may give a file away, and only root has to
+        let kept = fchown(&file, Some(old.uid()), Some(old.gid())).is_ok() || old.uid() == file.metadata()?.uid();
+        if kept {
+            file.set_permissions(old.permissions())?;
+        }
+    }
+    Ok(file)
+}
+
+fn tidied(path: &Path, written: Result<(), Error>) -> Result<(), Error> {
     if written.is_err() {
         // It may be gone already; then there is nothing to tidy.
         let _ = fs::remove_file(temporary(path));
@@ -27,9 +53,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     written
 }
 
-fn replace_stepwise(path: &Path, bytes: &[u8], after: After) -> Result<(), Error> {
+fn replace_stepwise(path: &Path, bytes: &[u8], create: impl Fn(&Path) -> io::Result<File>, after: After) -> Result<(), Error> {
     let temporary = temporary(path);
-    let mut file = File::create(&temporary).doing(Step::Create, &temporary)?;
+    let mut file = create(&temporary).doing(Step::Create, &temporary)?;
     after(Step::Create).doing(Step::Create, &temporary)?;
     file.write_all(bytes).doing(Step::Write, &temporary)?;
     after(Step::Write).doing(Step::Write, &temporary)?;
@@ -57,10 +83,9 @@ fn publish_stepwise(temporary: &Path, path: &Path, after: After) -> Result<(), E
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
     use crate::disk::{Kind, sweep};
+    use std::os::unix::fs::PermissionsExt;
 
     const STEPS: [Step; 5] = [Step::Create, Step::Write, Step::Sync, Step::Rename, Step::SyncFolder];
 
@@ -74,7 +99,7 @@ mod tests {
                     fs::write(&path, old).unwrap();
                 }
                 let mut done = Vec::new();
-                let result = replace_stepwise(&path, b"new", &mut |step| {
+                let result = replace_stepwise(&path, b"new", |temporary| File::create(temporary), &mut |step| {
                     done.push(step);
                     if step == stop { Err(io::Error::other("power cut")) } else { Ok(()) }
                 });
@@ -105,6 +130,19 @@ mod tests {
         fs::create_dir(&taken).unwrap();
         assert_eq!(replace(&taken, b"x").unwrap_err().step, Step::Rename);
         assert_eq!(sweep(folder.path()).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_private_file_is_born_private_and_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        fs::write(temporary(&path), "left by a power cut, readable by all").unwrap();
+        replace_private(&path, b"a").unwrap();
+        assert_eq!((mode(), fs::read(&path).unwrap()), (0o600, b"a".to_vec()));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        replace_private(&path, b"b").unwrap();
+        assert_eq!((mode(), fs::read(&path).unwrap()), (0o640, b"b".to_vec()));
     }
 
     #[test]

@@ -33,14 +33,21 @@ pub enum Command {
     /// socket outlives the job's processes; one socket is a feed or a sink.
     AttachSink { job: JobId, socket: OwnedFd },
     /// A slot of that job begins to carry a track, which exists already: its format and the cached GOP at once, or as soon as
-    /// there are any, then whole access units in order. A slot in use is replaced. It ends with the track.
+    /// there are any, then whole access units in order. A slot in use is replaced: so another process of the job is given all that
+    /// its predecessor was. It ends with the track.
     AddSlot { job: JobId, slot: u8, track: TrackId },
     /// A slot carries nothing more. What the socket holds of it will still be read.
     RemoveSlot { job: JobId, slot: u8 },
-    /// Another process reads for this job: each slot begins anew, with its format and the cached GOP.
-    RestartSink { job: JobId },
     /// Close that socket.
     DetachSink { job: JobId },
+    /// The daemon's end of the media socket of a job that is both (a transcoder): it is given tracks by [`Command::AddSlot`] as a
+    /// sink is, and fills those of `slots` as a feed does. The two directions count their slots each for itself.
+    AttachTransform { job: JobId, socket: OwnedFd, slots: Vec<(u8, TrackId)> },
+    /// Close that socket.
+    DetachTransform { job: JobId },
+    /// What a viewer is sent on the line of one track comes from another one from now on, without a seam: the picture stays until
+    /// the first key frame of the other. Both exist and are of one kind; a viewer that has no line of `from` is left alone.
+    Retune { peer: PeerId, from: TrackId, to: TrackId },
     /// Ask for [`Stats`]; the sender is answered from the media thread.
     Stats { reply: tokio::sync::oneshot::Sender<Stats> },
     /// Ask what these transports are like; those that do not exist are left out. The sender is answered from the media thread.

@@ -70,6 +70,11 @@ impl Consumer {
         self.state = State::Waiting { for_key: video };
     }
 
+    /// The track is another one: its epochs are counted anew, and nothing passes before the next is entered.
+    pub fn leave(&mut self) {
+        self.epoch = None;
+    }
+
     /// Lets nothing pass before the next key frame.
     pub fn wait_for_key(&mut self) {
         self.state = State::Waiting { for_key: true };

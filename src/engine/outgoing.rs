@@ -97,6 +97,14 @@ impl Outgoing {
         self.write(rtc, &first_frame, view, now);
     }
 
+    /// Sends another track from now on: a source like any that takes over.
+    pub fn retune(&mut self, track: TrackId) {
+        self.track = track;
+        self.backlog.clear();
+        self.choice = None;
+        self.consumer.leave();
+    }
+
     /// Sends what is due of the backlog `elapsed` after the last time.
     pub fn release(&mut self, rtc: &mut Rtc, elapsed: Duration, view: TrackView, now: Instant) {
         let mut due = Vec::new();

@@ -216,8 +216,13 @@ impl Shell {
             }
             Command::AddSlot { job, slot, track } => self.core.add_slot(job, slot, track, now),
             Command::RemoveSlot { job, slot } => self.core.remove_slot(job, slot),
-            Command::RestartSink { job } => self.core.restart_sink(job, now),
-            Command::DetachFeed { job } | Command::DetachSink { job } => self.detach(job),
+            Command::AttachTransform { job, socket, slots } => {
+                let socket = self.attach(job, socket);
+                self.core.attach_sink(job, Box::new(SocketOutlet(socket)), tie(self.clock));
+                self.core.attach_feed(job, &slots);
+            }
+            Command::DetachFeed { job } | Command::DetachSink { job } | Command::DetachTransform { job } => self.detach(job),
+            Command::Retune { peer, from, to } => self.core.retune(peer, from, to, now),
             Command::Report { peers, reply } => {
                 // whoever asked may have gone
                 let _ = reply.send(self.core.reports(&peers));
@@ -402,7 +407,7 @@ mod tests {
             Message::parse(&buffer[..length]) == Ok(Message::KeyframeRequest { slot: 0 })
         });
 
-        say(&rig, Command::RestartSink { job: job(2) });
+        say(&rig, Command::AddSlot { job: job(2), slot: 5, track: track(1) });
         rig.until(|_| read().0 == 2);
         say(&rig, Command::RemoveSlot { job: job(2), slot: 5 });
         say(&rig, Command::DetachSink { job: job(2) });

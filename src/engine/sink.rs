@@ -64,11 +64,6 @@ impl Sink {
         Sink { slots: Vec::new(), writer, lost: Losses::default(), ignored: 0 }
     }
 
-    /// The tracks of all slots.
-    pub fn slots(&self) -> Vec<(u8, TrackId)> {
-        self.slots.iter().map(|slot| (slot.number, slot.track)).collect()
-    }
-
     /// Packets this worker was not given.
     pub fn losses(&self) -> Losses {
         self.slots.iter().fold(self.lost, |mut sum, slot| {

@@ -1,5 +1,7 @@
 //! The seam between the sessions and the supervisor: commands, events, and the handle that carries them.
 
+use super::budget::{Budget, Permit};
+use crate::clock::Clock;
 use crate::ids::{JobId, SessionKey};
 use crate::wire::compose::Written;
 use crate::wire::control::{Failure, Spec, ToWorker};
@@ -12,8 +14,9 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub enum Command {
     /// Start a job and keep it running until [`Command::Stop`]. `media` is the worker's end of its media socket; `name` (its
-    /// kind and an id, as in `camera ipc_…`) is what log lines call it.
-    Start { job: JobId, name: String, spec: Spec, media: OwnedFd },
+    /// kind and an id, as in `camera ipc_…`) is what log lines call it. A job that costs processor time worth counting has its
+    /// `permit` from [`Handle::budget`].
+    Start { job: JobId, name: String, spec: Spec, media: OwnedFd, permit: Option<Permit> },
     /// Say something to the process that runs; without one it is dropped. Slots have to be told to each process anew, after its
     /// [`Event::Started`]. After [`ToWorker::Stop`] comes [`Event::Finished`], if only because no process runs that could do it.
     Tell { job: JobId, message: ToWorker },
@@ -63,16 +66,27 @@ pub struct Overloaded;
 #[derive(Clone, Debug)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
+    budget: Budget,
 }
 
 /// Commands that may wait for the supervisor.
 const COMMANDS: usize = 1024;
 
 impl Handle {
-    /// A handle and the receiving end that the supervisor (or a test in its place) serves.
+    /// A handle and the receiving end that the supervisor (or a test in its place) serves; no job is refused.
     pub fn channel() -> (Handle, mpsc::Receiver<Command>) {
+        Handle::with(Budget::new(Some(u32::MAX), Clock::System))
+    }
+
+    /// The same with a budget.
+    pub fn with(budget: Budget) -> (Handle, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        (Handle { commands }, receiver)
+        (Handle { commands, budget }, receiver)
+    }
+
+    /// What the board can carry.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Hands a command over.

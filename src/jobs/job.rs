@@ -2,6 +2,8 @@
 
 use super::api::Event;
 use super::backoff::Backoff;
+use super::budget::Permit;
+use super::cpu::Reading;
 use super::health::{Health, Warnings};
 use super::output;
 use super::process::{Broken, POLITE, POLITE_RECORDER, Process};
@@ -20,12 +22,17 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long a worker may take to read a line.
 const READING: Duration = Duration::from_secs(1);
 
+/// How often the processor time of one that has a permit is read.
+const SAMPLE: Duration = Duration::from_secs(2);
+
 /// One job: what it is, how it fares, where its reports go.
 pub struct Job {
     pub job: JobId,
     pub name: String,
     pub spec: Spec,
     pub media: OwnedFd,
+    /// Its share of the board, for as long as the job lives.
+    pub permit: Option<Permit>,
     pub settings: Settings,
     pub clock: Clock,
     pub events: mpsc::Sender<Event>,
@@ -107,9 +114,11 @@ impl Job {
         }
         self.report(Event::Started { job: self.job }).await;
         self.warnings.next_process();
-        let mut spoken = false;
+        let clock = self.clock;
+        let (mut spoken, first_word) = (false, clock.now() + self.settings.first_word);
+        // what a process needs to begin says nothing: the first reading is only compared with
+        let (mut used, mut sample) = (None, clock.now() + SAMPLE);
         loop {
-            let (clock, first_word) = (self.clock, self.settings.first_word);
             let line = tokio::select! {
                 line = process.next() => line,
                 Some(message) = self.messages.recv() => {
@@ -119,11 +128,17 @@ impl Job {
                     }
                     continue;
                 }
-                () = clock.sleep(first_word), if !spoken => {
+                () = clock.sleep_until(sample), if self.permit.is_some() => {
+                    used = self.measure(process, used);
+                    sample = clock.now() + SAMPLE;
+                    continue;
+                }
+                () = clock.sleep_until(first_word), if !spoken => {
                     return failed(FailureKind::Crashed, "worker hangs: not a word from it".into());
                 }
             };
             match line {
+                Ok(Some(FromWorker::Listening)) => spoken = true,
                 Ok(Some(FromWorker::Ready)) => {
                     spoken = true;
                     self.ready().await;
@@ -162,13 +177,23 @@ impl Job {
     /// How long a process may take to end when its socket is closed: recorders have a file to finish.
     fn polite(&self) -> Duration {
         match &self.spec {
-            Spec::Camera(_) => POLITE,
+            Spec::Camera(_) | Spec::Transcode(_) => POLITE,
             Spec::Compose(_) => POLITE_RECORDER,
         }
     }
 
+    /// Reads what the process has used, and tells the budget what that is since `before`.
+    fn measure(&self, process: &Process, before: Option<Reading>) -> Option<Reading> {
+        let reading = Reading::of(process.id()?, self.clock.now())?;
+        if let (Some(permit), Some(used)) = (&self.permit, before.and_then(|before| reading.since(&before))) {
+            permit.measured(used);
+        }
+        Some(reading)
+    }
+
     async fn ready(&mut self) {
         self.backoff.ready();
+        self.permit.iter().for_each(Permit::works);
         if self.health.ready() {
             tracing::info!("{}: {}", self.name, self.news());
         }
@@ -183,6 +208,9 @@ impl Job {
 
     fn down(&mut self, failure: &Failure) -> Duration {
         let retry_in = self.backoff.failed();
+        if let (Some(permit), FailureKind::Unsupported) = (&self.permit, failure.kind) {
+            permit.missing(&failure.text);
+        }
         if self.health.failed(failure) {
             tracing::warn!("{}: {failure}; retrying", self.name);
         }
@@ -199,13 +227,14 @@ impl Job {
         match &self.spec {
             Spec::Camera(_) => "media flows",
             Spec::Compose(_) => "the file grows",
+            Spec::Transcode(_) => "transcoded media flows",
         }
     }
 
     fn secrets(&self) -> Vec<String> {
         match &self.spec {
             Spec::Camera(spec) => spec.secrets(),
-            Spec::Compose(_) => Vec::new(),
+            Spec::Compose(_) | Spec::Transcode(_) => Vec::new(),
         }
     }
 }

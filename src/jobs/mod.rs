@@ -9,10 +9,14 @@
 //! | `job` | one job: run a process, report its end, pause, run the next |
 //! | `process` | one worker process: its sockets, its group, its end |
 //! | `output` | what a worker prints, into the log |
+//! | `budget` | what the board can carry: who may start, by what the others use. Pure core |
+//! | `cpu` | how much processor time a process uses |
 //! | `backoff`, `health` | how long to pause; what is worth a log line. Pure |
 
 pub mod api;
 mod backoff;
+pub mod budget;
+mod cpu;
 mod health;
 mod job;
 mod output;
@@ -21,4 +25,5 @@ mod supervisor;
 
 pub use api::{Command, Event, Handle};
 pub use backoff::Pauses;
+pub use budget::Budget;
 pub use supervisor::{Settings, start};

@@ -83,6 +83,11 @@ impl Process {
         Ok((Process { child, control: Some(UnixStream::from_std(control)?), lines: Lines::default() }, stderr))
     }
 
+    /// Its number; `None` once it was reaped.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Sends a line; the first one is its job. One that was cancelled may have been sent in part: the process is of no more use.
     pub async fn tell(&mut self, message: &ToWorker) -> io::Result<()> {
         match &mut self.control {

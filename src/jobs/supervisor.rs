@@ -79,7 +79,7 @@ impl Supervisor {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Start { job, name, spec, media } => {
+            Command::Start { job, name, spec, media, permit } => {
                 let (stop, stopped) = oneshot::channel();
                 let (messages, told) = mpsc::channel(MESSAGES);
                 // ids are never used twice, but should it happen, the new job replaces the old one
@@ -90,7 +90,7 @@ impl Supervisor {
                 let backoff = Backoff::new(settings.pauses);
                 let (health, warnings) = (Health::default(), Warnings::default());
                 let messages = told;
-                let run = Job { job, name, spec, media, settings, clock, events, messages, backoff, health, warnings }.run(stopped);
+                let run = Job { job, name, spec, media, permit, settings, clock, events, messages, backoff, health, warnings }.run(stopped);
                 self.tasks.spawn(async move {
                     run.await;
                     job
@@ -178,7 +178,7 @@ mod tests {
         let task = start(Clock::System, settings, commands, sender);
         let (feed, media) = media::pair().unwrap();
         let spec = Spec::Camera(CameraSpec::parse("rtsp://user:s3cr3t@cam/x", 100, false).unwrap().spec);
-        handle.send(Command::Start { job: job(), name: "camera con_1".into(), spec, media }).unwrap();
+        handle.send(Command::Start { job: job(), name: "camera con_1".into(), spec, media, permit: None }).unwrap();
         Bench { dir, handle, events, task, feed: Some(feed) }
     }
 

@@ -30,6 +30,10 @@ pub enum Step {
     Switch,
     /// F5
     SyncSwitch,
+    /// O1
+    Reopen,
+    /// O2
+    SyncReopen,
     Read,
 }
 
@@ -47,6 +51,8 @@ impl fmt::Display for Step {
             Step::SyncMovie => "sync the index",
             Step::Switch => "switch to the index",
             Step::SyncSwitch => "sync the switch",
+            Step::Reopen => "open the finished file again",
+            Step::SyncReopen => "sync the file that is open again",
             Step::Read => "read the file",
         })
     }
@@ -98,8 +104,6 @@ pub enum Error {
     // What a file turned out to be.
     #[error("not a recording of this program: {0}")]
     NotOurs(&'static str),
-    #[error("the recording is finished")]
-    Finished,
     #[error("the recording is of other formats")]
     OtherFormats,
     /// Not one fragment was completed.

@@ -1,4 +1,5 @@
 //! Steps F1 to F5: a file of fragments becomes a plain MP4 file by one `moov` and one header. Nothing else moves.
+//! And back: O1 and O2.
 
 use super::fragment::BOX;
 use super::movie::{self, Track};
@@ -37,6 +38,25 @@ fn behind(storage: &mut impl Storage, moov: &[u8], end: u64) -> Result<(), Error
     let mdat = wide_mdat(end + BOX as u64 - HOLE_AT);
     storage.write_at(HOLE_AT, &mdat).map_err(|source| Step::Switch.failed(source))?;
     storage.sync().map_err(|source| Step::SyncSwitch.failed(source))
+}
+
+/// Makes a finished file one of fragments again: O1 and O2. `header` and `hole` are what its writer began with;
+/// [`Error::OtherFormats`], and nothing is changed, if that is not so.
+pub(super) fn reopen(storage: &mut impl Storage, header: &[u8], hole: u64) -> Result<(), Error> {
+    let len = storage.len().map_err(|source| Step::Read.failed(source))?;
+    let mut there = vec![0; header.len()];
+    if HOLE_AT + hole + header.len() as u64 > len {
+        return Err(Error::OtherFormats);
+    }
+    storage.read_at(HOLE_AT + hole, &mut there).map_err(|source| Step::Read.failed(source))?;
+    if there != header {
+        return Err(Error::OtherFormats);
+    }
+    let mut front = [0; BOX];
+    front[..4].copy_from_slice(&u32::try_from(hole).map_err(|_| Error::NotOurs("its hole is beyond 4 GB"))?.to_be_bytes());
+    front[4..].copy_from_slice(b"free");
+    storage.write_at(HOLE_AT, &front).map_err(|source| Step::Reopen.failed(source))?;
+    storage.sync().map_err(|source| Step::SyncReopen.failed(source))
 }
 
 /// The header of an `mdat` of `len` bytes, header included, in its 64-bit form.

@@ -26,7 +26,10 @@
 //! - **W5** write these 8 bytes, the header of its `moof`.
 //! - **W6** sync.
 //!
-//! A successor of a writer that died ([`Writer::resume`]) does R1 and F1, syncs, and goes on with W4.
+//! A successor ([`Writer::resume`]) of a writer that died does R1 and F1, syncs, and goes on with W4. Where the writer had finished
+//! the file, it makes it one of fragments again before:
+//! - **O1** overwrite the header of what follows `ftyp` with that of the hole as it was. The `moov` behind the hole is still there.
+//! - **O2** sync.
 //!
 //! Finish ([`Writer::finish`]):
 //! - **F1** cut what lies behind the last committed fragment, if a write failed.
@@ -50,6 +53,8 @@
 //! - Between two syncs a power cut may keep any part of W4 and W5; the checksum tells. Fragments before are synced: **what is
 //!   lost is at most what came after the last [`Writer::flush`] that returned**.
 //! - F2 writes only where no reader looks. F4 changes bytes of one sector, so it happens as a whole or not at all.
+//! - O1 changes 8 bytes of one sector: the file is finished, or it is one of fragments with something unread in its hole or behind
+//!   the last of them. Only when that is safe (O2) F1 may cut.
 //! - R2 repeats what may have been done before, from the same data.
 
 mod error;

@@ -68,13 +68,14 @@ impl Writer<File> {
         }
     }
 
-    /// Goes on with the unfinished recording `path` behind its last complete fragment: for the successor of a writer that died.
+    /// Goes on with the recording `path` behind its last complete fragment, finished or not: for the successor of a writer that
+    /// died, or that gave up and finished what it had.
     ///
-    /// The times go on, too: a pause shows as the last picture before it. [`Error::OtherFormats`] if the samples would not be
-    /// decodable with what the file says of them, [`Error::Finished`] if it is too late.
+    /// The times go on, too: a pause shows as the last picture before it. [`Error::OtherFormats`], and the file stays as it is, if
+    /// the samples would not be decodable with what it says of them.
     pub fn resume(path: &Path, format: &Format) -> Result<Writer<File>, Error> {
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(|source| Step::Open.failed(source))?;
-        Writer::go_on(file, format)
+        Writer::go_on(file, format, HOLE)
     }
 }
 
@@ -83,10 +84,7 @@ impl<S: Storage> Writer<S> {
     pub(super) fn begin(mut storage: S, format: &Format, hole: u64) -> Result<Writer<S>, Error> {
         let tracks = movie::tracks(format)?;
         let moov = movie::header(&tracks)?;
-        // A `free` box of 8 bytes would say "finished"; the wide switch needs 16.
-        let hole = hole.max(WIDE_BOX as u64);
-        // The fragments begin at a multiple of ALIGNMENT: the hole makes up for the `moov`.
-        let hole = (HOLE_AT + hole + moov.len() as u64).next_multiple_of(ALIGNMENT) - HOLE_AT - moov.len() as u64;
+        let hole = hole_before(&moov, hole);
         let mut front = movie::file_type()?;
         front.extend_from_slice(&u32::try_from(hole).map_err(|_| Error::NotOurs("its hole is beyond 4 GB"))?.to_be_bytes());
         front.extend_from_slice(b"free");
@@ -96,10 +94,14 @@ impl<S: Storage> Writer<S> {
         Ok(Writer::new(storage, tracks, hole, 0, HOLE_AT + hole + moov.len() as u64))
     }
 
-    /// As [`Writer::resume`].
-    pub(super) fn go_on(mut storage: S, format: &Format) -> Result<Writer<S>, Error> {
-        let Layout::Unfinished(found) = scan::scan(&storage)? else { return Err(Error::Finished) };
+    /// As [`Writer::resume`]; `hole` is the room that its writer kept for the index.
+    pub(super) fn go_on(mut storage: S, format: &Format, hole: u64) -> Result<Writer<S>, Error> {
         let wanted = movie::tracks(format)?;
+        if let Layout::Finished(_) = scan::scan(&storage)? {
+            let header = movie::header(&wanted)?;
+            finish::reopen(&mut storage, &header, hole_before(&header, hole))?;
+        }
+        let Layout::Unfinished(found) = scan::scan(&storage)? else { return Err(Error::NotOurs("it cannot be opened again")) };
         if wanted.len() != found.tracks.len() || !wanted.iter().zip(&found.tracks).all(|(a, b)| a.same_format(b)) {
             return Err(Error::OtherFormats);
         }
@@ -233,6 +235,14 @@ impl<S: Storage> Writer<S> {
         let size = self.storage.len().map_err(|source| Step::Read.failed(source))?;
         Ok(Summary::of(&self.tracks, size, true))
     }
+}
+
+/// Bytes of the hole before the header `moov`, where `least` are wanted.
+fn hole_before(moov: &[u8], least: u64) -> u64 {
+    // A `free` box of 8 bytes would say "finished"; the wide switch needs 16.
+    let least = least.max(WIDE_BOX as u64);
+    // The fragments begin at a multiple of ALIGNMENT: the hole makes up for the `moov`.
+    (HOLE_AT + least + moov.len() as u64).next_multiple_of(ALIGNMENT) - HOLE_AT - moov.len() as u64
 }
 
 /// The decoding time of a pending chunk's last sample.

@@ -25,6 +25,7 @@ use super::recovery;
 use super::slots::{Slot, Slots};
 use crate::clock::{Clock, monotonic_ns};
 use crate::ids::JobId;
+use crate::jobs::budget::Permit;
 use crate::wire::compose::{ComposeSlot, ComposeSpec, ComposedAudio, ComposedVideo};
 use crate::wire::control::{FailureKind, Spec, ToWorker};
 use crate::wire::media;
@@ -47,6 +48,8 @@ const AUDIO_KBPS: u32 = 128;
 pub(super) struct Control {
     shared: Arc<Shared>,
     job: JobId,
+    /// The composer's share of the board, until it is started.
+    permit: Option<Permit>,
 
     slots: Slots,
     /// Does a process listen?
@@ -81,6 +84,7 @@ pub(super) async fn run(mut control: Control, request: Request) {
     };
     tracing::info!(recording = %recording.id, "recording is starting");
     control.tell(&recording, None);
+    control.passed(1).await;
     let began = clock.now();
     let (recording, end) = control.record(recording).await;
     let fault = match &end {
@@ -99,24 +103,27 @@ pub(super) async fn run(mut control: Control, request: Request) {
         control.finish().await;
     }
     control.end_job().await;
+    control.passed(6).await;
     let films = recovery::films(&library, &stopped, clock).await;
+    control.passed(7).await;
     let fault = fault.or_else(|| films.fault.clone()).or_else(|| (films.count == 0).then(|| "nothing was recorded".to_owned()));
     let ended = recovery::ended(&stopped, &films, fault.is_some());
     let seconds = clock.now().duration_since(began).as_secs();
     tracing::info!(recording = %ended.id, status = ended.status.as_str(), bytes = ended.size, seconds, "recording has ended");
     control.save(ended, fault).await;
+    control.passed(8).await;
 }
 
 impl Control {
     pub fn new(
         shared: Arc<Shared>,
-        job: JobId,
+        (job, permit): (JobId, Permit),
         told: watch::Sender<Progress>,
         wanted: watch::Receiver<Wanted>,
         events: mpsc::Receiver<jobs::Event>,
     ) -> Control {
         let deadline = shared.clock.now() + PATIENCE;
-        Control { shared, job, slots: Slots::default(), listens: false, deadline, written: 0, wanted, events, told }
+        Control { shared, job, permit: Some(permit), slots: Slots::default(), listens: false, deadline, written: 0, wanted, events, told }
     }
 
     /// C2 to C4, until it has to end.
@@ -124,6 +131,7 @@ impl Control {
         if let Err(fault) = self.start(&recording) {
             return (recording, End::Failed(fault));
         }
+        self.passed(2).await;
         let clock = self.shared.clock;
         loop {
             let wanted = self.wanted.borrow_and_update().clone();
@@ -131,6 +139,9 @@ impl Control {
                 return (recording, End::Asked(reason));
             }
             self.cast(&recording, &wanted);
+            if self.listens {
+                self.passed(3).await;
+            }
             tokio::select! {
                 changed = self.wanted.changed() => {
                     if changed.is_err() {
@@ -151,16 +162,20 @@ impl Control {
                 recording.status = Status::Started;
                 tracing::info!(recording = %recording.id, "recording");
                 self.save(recording.clone(), None).await;
+                self.passed(4).await;
             }
         }
     }
 
-    fn start(&self, recording: &Recording) -> Result<(), String> {
+    fn start(&mut self, recording: &Recording) -> Result<(), String> {
         let (ours, theirs) = media::pair().map_err(|error| format!("no media socket: {error}"))?;
         let job = self.job;
         self.shared.engine.send(engine::Command::AttachSink { job, socket: ours }).map_err(|error| error.to_string())?;
         let (name, spec) = (format!("recording {}", recording.id), spec(recording, &self.shared.library));
-        self.shared.jobs.send(jobs::Command::Start { job, name, spec, media: theirs }).map_err(|error| error.to_string())
+        self.shared
+            .jobs
+            .send(jobs::Command::Start { job, name, spec, media: theirs, permit: self.permit.take() })
+            .map_err(|error| error.to_string())
     }
 
     /// What the supervisor said; `Some` when that is the end.
@@ -233,6 +248,7 @@ impl Control {
             return;
         }
         self.say(ToWorker::Stop);
+        self.passed(5).await;
         let until = self.shared.clock.now() + FINISHING;
         loop {
             tokio::select! {
@@ -264,6 +280,11 @@ impl Control {
         tracing::error!(?job, "the floors below did not take the end of a recording");
     }
 
+    /// Step C`step` is done.
+    async fn passed(&self, step: u8) {
+        self.shared.steps.passed(step).await;
+    }
+
     async fn save(&self, recording: Recording, fault: Option<String>) {
         recovery::save(&self.shared.library, recording.clone()).await;
         self.tell(&recording, fault);
@@ -283,7 +304,7 @@ async fn create(library: Arc<Library>, clock: Clock, request: &Request) -> Resul
         library.create(&session.clone(), |id| {
             let name = plan.name.filter(|name| is_word(name)).unwrap_or_else(|| id.to_string());
             let (audio, video, status) = (plan.audio, plan.video, Status::Starting);
-            Recording { id, session, unique_session, name, created_at, audio, video, status, size: 0, duration_ms: 0 }
+            Recording { id, session, unique_session, name, created_at, audio, video, status, files: 0, size: 0, duration_ms: 0 }
         })
     });
     match made.await {

@@ -29,6 +29,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const RESERVE: usize = 16 * 1024;
 const RESERVE_NAME: &str = ".reserve";
 
+/// Called after each step. Production goes on; a test may stop there, as a kill would.
+pub(super) type After<'a> = &'a mut dyn FnMut(&str) -> Result<(), Error>;
+
 /// The recordings.
 #[derive(Debug)]
 pub struct Library {
@@ -64,7 +67,7 @@ impl Library {
         let recording = Arc::new(make(id.clone()));
         let folder = self.folder(&id);
         let temporary = disk::temporary(&folder);
-        let made = self.furnish(&temporary, &recording).and_then(|()| Ok(disk::publish(&temporary, &folder)?));
+        let made = self.furnish(&folder, &recording, &mut |_| Ok(()));
         if let Err(error) = made {
             // what cannot be removed now is swept at the next start
             let _ = fs::remove_dir_all(&temporary);
@@ -74,10 +77,17 @@ impl Library {
         Ok(recording)
     }
 
-    fn furnish(&self, folder: &Path, recording: &Recording) -> Result<(), Error> {
-        disk::create_folder(folder)?;
-        disk::replace(&folder.join(RESERVE_NAME), &vec![b'-'; RESERVE])?;
-        Ok(disk::replace(&folder.join(metadata_name(&recording.id)), self.text(recording).as_bytes())?)
+    /// L1 to L4.
+    pub(super) fn furnish(&self, folder: &Path, recording: &Recording, after: After) -> Result<(), Error> {
+        let temporary = disk::temporary(folder);
+        disk::create_folder(&temporary)?;
+        after("L1")?;
+        disk::replace(&temporary.join(RESERVE_NAME), &vec![b'-'; RESERVE])?;
+        after("L2")?;
+        disk::replace(&temporary.join(metadata_name(&recording.id)), self.text(recording).as_bytes())?;
+        after("L3")?;
+        disk::publish(&temporary, folder)?;
+        after("L4")
     }
 
     /// `S`, then `S~1`, `S~2`, …: one more than the last that is there. A folder of that name that is none of ours is stepped over.

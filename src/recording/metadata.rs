@@ -1,5 +1,7 @@
 //! A recording as JSON, key by key in the order of the API (rest.md §10.1): the body of answers and, with `uniqueSessionId`, the
 //! metadata on disk (§11.1). Pure.
+//!
+//! One key is ours: `urls`, all files of a recording that could not be made one; others have `url` alone.
 
 use super::plan::{Picture, Recording, Resolution, Status, file_name};
 use crate::ids::RecordingId;
@@ -27,15 +29,18 @@ pub fn to_json(recording: &Recording, public_url: &str) -> Map<String, Value> {
     put("createdAt", json!(recording.created_at));
     put("size", json!(recording.size));
     put("duration", json!(recording.duration_ms as f64 / 1000.0));
-    put("url", if recording.status.is_final() { json!(url(recording, public_url)) } else { Value::Null });
+    put("url", if recording.status.is_final() { json!(url(recording, 1, public_url)) } else { Value::Null });
+    if recording.files > 1 {
+        put("urls", (1..=recording.files).map(|number| url(recording, number, public_url)).collect());
+    }
     put("hasAudio", json!(recording.audio));
     put("hasVideo", json!(recording.video.is_some()));
     put("status", json!(recording.status.as_str()));
     object
 }
 
-fn url(recording: &Recording, public_url: &str) -> String {
-    format!("{public_url}/openvidu/recordings/{}/{}", recording.id, file_name(&recording.name, 1))
+fn url(recording: &Recording, number: u32, public_url: &str) -> String {
+    format!("{public_url}/openvidu/recordings/{}/{}", recording.id, file_name(&recording.name, number))
 }
 
 /// The text of the metadata.
@@ -66,6 +71,10 @@ pub fn from_disk(text: &[u8]) -> Option<Recording> {
         audio: object.get("hasAudio")?.as_bool()?,
         video: if object.get("hasVideo")?.as_bool()? { Some(picture()?) } else { None },
         status: Status::parse(word("status")?)?,
+        files: match object.get("urls") {
+            Some(urls) => u32::try_from(urls.as_array()?.len()).ok()?,
+            None => u32::from(number("size")? > 0),
+        },
         size: number("size")?,
         duration_ms: (object.get("duration")?.as_f64()?.max(0.0) * 1000.0).round() as u64,
     })
@@ -84,7 +93,7 @@ pub mod tests {
     /// A recording with a picture, sound and a status.
     pub fn recording(status: Status) -> Recording {
         let video = Some(Picture { resolution: Resolution::parse("1280x720").unwrap(), frame_rate: 25 });
-        let (size, duration_ms) = if status.is_final() { (1234, 5040) } else { (0, 0) };
+        let (files, size, duration_ms) = if status.is_final() { (1, 1234, 5040) } else { (0, 0, 0) };
         Recording {
             id: "ses_A~1".into(),
             session: "ses_A".into(),
@@ -94,6 +103,7 @@ pub mod tests {
             audio: true,
             video,
             status,
+            files,
             size,
             duration_ms,
         }
@@ -110,6 +120,14 @@ pub mod tests {
             json(&Recording { video: None, ..recording(Status::Started) }),
             r#"{"id":"ses_A~1","object":"recording","name":"lobby","outputMode":"COMPOSED","sessionId":"ses_A","createdAt":1600000001000,"size":0,"duration":0.0,"url":null,"hasAudio":true,"hasVideo":false,"status":"started"}"#
         );
+    }
+
+    #[test]
+    fn several_files_are_listed() {
+        let text = to_disk(&Recording { files: 2, ..recording(Status::Ready) }, "https://box");
+        let base = "https://box/openvidu/recordings/ses_A~1/lobby";
+        assert!(text.contains(&format!(r#""url":"{base}.mp4","urls":["{base}.mp4","{base}-2.mp4"],"#)), "{text}");
+        assert_eq!(from_disk(text.as_bytes()).unwrap().files, 2);
     }
 
     #[test]

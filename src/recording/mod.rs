@@ -15,6 +15,8 @@
 //! | `parts` | the files, when nobody writes them any more | P1 to P3 |
 //! | `recovery` | the next start | R1 to R3 |
 //!
+//! `stops` (tests) stops after each step.
+//!
 //! On disk (rest.md §11.1): `<id>/.recording.<id>` is the metadata, `<id>/<name>.mp4` the film. While it is being made it is called
 //! `part-1.mp4`, and `.lock` is held by who writes it. Who writes what: the composer the parts, this room all else.
 
@@ -30,6 +32,8 @@ mod recorder;
 mod recordings;
 mod recovery;
 mod slots;
+#[cfg(test)]
+mod stops;
 
 pub use error::Error;
 pub use library::Library;

@@ -1,7 +1,8 @@
 //! The files of a recording, once nobody writes them any more: finished, and given their names. Blocks on the disk.
 //!
-//! A composer goes on with the file of one that died, so there is one part, as a rule. Where it cannot (the file is of other
-//! formats), it begins the next; parts are not joined, they become `<name>.mp4`, `<name>-2.mp4`, … in their order.
+//! A composer goes on with the file of the one before, finished or not, so there is one part as long as they encode alike. Where
+//! it cannot (the file is of other formats, or broken), it begins the next. Such parts cannot be one film without encoding them
+//! anew: they become `<name>.mp4`, `<name>-2.mp4`, … in their order, and are listed.
 //!
 //! # Steps, with the folder's lock held
 //!

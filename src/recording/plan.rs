@@ -72,7 +72,9 @@ pub struct Recording {
     pub audio: bool,
     pub video: Option<Picture>,
     pub status: Status,
-    /// Bytes; 0 until known.
+    /// Files that can be played, [`file_name`] 1 and up; 0 until known.
+    pub files: u32,
+    /// Bytes of all of them; 0 until known.
     pub size: u64,
     /// ms; 0 until known.
     pub duration_ms: u64,

@@ -46,7 +46,7 @@ impl Composers {
                 self.running.insert(job, Composer { spec, film: None, seconds: 0, slots: BTreeMap::new() });
                 self.begin(job)
             }
-            Command::Start { spec: Spec::Camera(_), .. } => panic!("no composer"),
+            Command::Start { spec: Spec::Camera(_) | Spec::Transcode(_), .. } => panic!("no composer"),
             Command::Tell { job, message } => self.told(job, message),
             Command::Stop { job } => {
                 assert!(self.running.remove(&job).is_some());
@@ -99,6 +99,15 @@ impl Composers {
         composer.film = None;
         composer.slots.clear();
         Event::Down { job, failure: Failure { kind, text: "played".into() }, retry_in: Duration::from_millis(250) }
+    }
+
+    /// The daemon is gone: each finishes its film, or is killed as well.
+    pub fn abandon(self, killed: bool) {
+        for (writer, _lock) in self.running.into_values().filter_map(|composer| composer.film) {
+            if !killed {
+                writer.finish().unwrap();
+            }
+        }
     }
 
     fn told(&mut self, job: JobId, message: ToWorker) -> Vec<Event> {

@@ -7,6 +7,7 @@ use super::recorder::{Progress, Recorder};
 use super::recovery;
 use crate::clock::Clock;
 use crate::ids::{JobId, SessionId, SessionKey};
+use crate::jobs::budget::{Load, Refused, Work};
 use crate::{engine, jobs};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,7 @@ pub struct Request {
 /// The recordings of this box. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Recordings {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What all recordings share.
@@ -40,7 +41,32 @@ pub(super) struct Shared {
     pub engine: engine::Handle,
     pub jobs: jobs::Handle,
     pub clock: Clock,
+    pub steps: Steps,
     running: Mutex<Running>,
+}
+
+/// Passed by every recording's task. Production goes on; a test may stop the task there for good, as a kill of the daemon would.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    /// The task stops when it has done this one; 0 = never.
+    #[cfg(test)]
+    pub last: std::sync::atomic::AtomicU8,
+    #[cfg(test)]
+    pub is_stopped: std::sync::atomic::AtomicBool,
+}
+
+impl Steps {
+    #[cfg(not(test))]
+    pub async fn passed(&self, _step: u8) {}
+
+    #[cfg(test)]
+    pub async fn passed(&self, step: u8) {
+        use std::sync::atomic::Ordering::Relaxed;
+        if self.last.load(Relaxed) == step {
+            self.is_stopped.store(true, Relaxed);
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +81,7 @@ impl Recordings {
     /// now on.
     pub fn new(library: Library, engine: engine::Handle, jobs: jobs::Handle, clock: Clock) -> Recordings {
         let library = Arc::new(library);
-        let shared = Arc::new(Shared { library: library.clone(), engine, jobs, clock, running: Mutex::default() });
+        let shared = Arc::new(Shared { library: library.clone(), engine, jobs, clock, steps: Steps::default(), running: Mutex::default() });
         shared.running().tasks.spawn(recovery::recover(library, clock));
         Recordings { shared }
     }
@@ -65,8 +91,9 @@ impl Recordings {
         &self.shared.library
     }
 
-    /// Begins a recording; waits for nothing. How it goes the recorder sees.
-    pub fn start(&self, request: Request) -> Recorder {
+    /// Begins a recording; waits for nothing. How it goes the recorder sees. Errors: the board cannot carry it.
+    pub fn start(&self, request: Request) -> Result<Recorder, Refused> {
+        let permit = self.shared.jobs.budget().admit(load(&request.plan))?;
         let (events, heard) = mpsc::channel(EVENTS);
         let (told, progress) = watch::channel(Progress::default());
         let (recorder, wanted) = Recorder::new(request.cast.clone(), progress);
@@ -75,9 +102,9 @@ impl Recordings {
         let job = JobId::new(SessionKey::RECORDINGS, running.last);
         running.events.insert(job, events);
         while running.tasks.try_join_next().is_some() {}
-        let control = Control::new(self.shared.clone(), job, told, wanted, heard);
+        let control = Control::new(self.shared.clone(), (job, permit), told, wanted, heard);
         running.tasks.spawn(control::run(control, request));
-        recorder
+        Ok(recorder)
     }
 
     /// Hands an event of a composer to its recording; one that is over hears nothing.
@@ -97,7 +124,22 @@ impl Recordings {
     }
 }
 
+fn load(plan: &Plan) -> Load {
+    let pixels = plan.video.map_or(0, |picture| {
+        let (width, height) = picture.resolution.even();
+        u64::from(width) * u64::from(height) * u64::from(picture.frame_rate)
+    });
+    Load { work: Work::Compose, pixels }
+}
+
 impl Shared {
+    /// The daemon is killed: no task does anything more.
+    #[cfg(test)]
+    pub async fn kill(&self) {
+        let mut tasks = std::mem::take(&mut self.running().tasks);
+        tasks.shutdown().await;
+    }
+
     /// A recording is over.
     pub fn forget(&self, job: JobId) {
         self.running().events.remove(&job);

@@ -61,6 +61,7 @@ pub fn ended(recording: &Recording, films: &Films, failed: bool) -> Recording {
     let good = !failed && films.count > 0 && films.fault.is_none();
     let mut recording = recording.clone();
     recording.status = if good { Status::Ready } else { Status::Failed };
+    recording.files = films.count;
     (recording.size, recording.duration_ms) = (films.size, u64::try_from(films.duration.as_millis()).unwrap_or(u64::MAX));
     if films.count > 0 {
         recording.audio = films.audio;

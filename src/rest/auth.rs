@@ -6,7 +6,7 @@ use crate::config::Secret;
 use axum::http::{HeaderMap, StatusCode, header};
 
 /// The trees that need credentials, sub-paths that do not exist included.
-const GUARDED: [&str; 3] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts"];
+const GUARDED: [&str; 5] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts", "/pro", "/config"];
 const FILMS: &str = "/openvidu/recordings";
 /// The one exception.
 const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
@@ -45,7 +45,16 @@ mod tests {
         let (none, mut right, mut wrong) = (HeaderMap::new(), HeaderMap::new(), HeaderMap::new());
         right.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic T1BFTlZJRFVBUFA6TVlfU0VDUkVU"));
         wrong.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic T1BFTlZJRFVBUFA6bm8="));
-        for path in ["/openvidu/api", "/openvidu/api/sessions", "/openvidu/api/no/such", "/openvidu/cdr", "/openvidu/layouts/a", FILM] {
+        for path in [
+            "/openvidu/api",
+            "/openvidu/api/sessions",
+            "/openvidu/api/no/such",
+            "/openvidu/cdr",
+            "/openvidu/layouts/a",
+            "/pro/restart",
+            "/config",
+            FILM,
+        ] {
             assert!(check(path, &right, &secret, false).is_ok(), "{path}");
             for headers in [&none, &wrong] {
                 let failure = check(path, headers, &secret, false).unwrap_err();

@@ -55,6 +55,11 @@ impl Fields {
         }
     }
 
+    /// All fields, those that are `null` left out.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.0.iter().filter(|(_, value)| !value.is_null())
+    }
+
     /// The value of a field; `null` counts as absent.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())

@@ -54,7 +54,7 @@ pub fn parse_change(fields: &Fields) -> Result<ConnectionChange, Failure> {
 /// May it be recorded? The community edition does not ask.
 fn record(fields: &Fields, config: &Config) -> Result<bool, Failure> {
     match config.edition {
-        Edition::Community => Ok(true),
+        Edition::Ce => Ok(true),
         Edition::Pro => Ok(fields.boolean("record")?.unwrap_or(true)),
     }
 }

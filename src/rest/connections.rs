@@ -58,7 +58,7 @@ pub async fn change(
     Path((session, connection)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Failure> {
-    if api.config.edition == Edition::Community {
+    if api.config.edition == Edition::Ce {
         let why = "connections cannot be changed in this edition (OPENVIDU_EDITION=ce)";
         return Err(Failure::framework(StatusCode::METHOD_NOT_ALLOWED, why));
     }

@@ -110,7 +110,7 @@ pub fn must_exist(id: Option<&MediaNodeId>, api: &Api) -> Result<(), Failure> {
 
 /// The node that POST recordings/start names must exist. Errors: 400.
 pub fn of_recording_must_exist(fields: &Fields, api: &Api) -> Result<(), Failure> {
-    if api.config.edition == Edition::Community {
+    if api.config.edition == Edition::Ce {
         return Ok(());
     }
     session_body::media_node(fields).and_then(|node| must_exist(node.as_ref(), api))
@@ -118,7 +118,7 @@ pub fn of_recording_must_exist(fields: &Fields, api: &Api) -> Result<(), Failure
 
 /// Errors: 404 in the community edition, 501 with `OPENVIDU_PRO_CLUSTER=false`.
 fn must_be_offered(api: &Api) -> Result<(), Failure> {
-    if api.config.edition == Edition::Community {
+    if api.config.edition == Edition::Ce {
         let why = "there are no media nodes in this edition (OPENVIDU_EDITION=ce)";
         return Err(Failure::framework(StatusCode::NOT_FOUND, why));
     }

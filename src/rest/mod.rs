@@ -11,6 +11,7 @@
 //! | `/recordings/start`, `/recordings/stop/{r}` | POST | `recordings` |
 //! | `/recordings`, `/recordings/{r}` | GET, DELETE | `recordings` |
 //! | `/config`, `/config/openvidu-…` | GET | `config` |
+//! | `/restart` | POST | [`restart`] |
 //! | `/health` | GET | [`health`] |
 //!
 //! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), `/openvidu/cdr` and `/openvidu/layouts` (`cdr`), and
@@ -35,6 +36,7 @@ mod query;
 mod recording_body;
 mod recordings;
 mod render;
+pub mod restart;
 mod session_body;
 mod sessions;
 mod signal;
@@ -53,8 +55,9 @@ use crate::session::Registry;
 use axum::Router;
 use axum::routing::{delete, get, post};
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
-/// What the handlers share; written once, at the start.
+/// What the handlers share; a reload makes another one.
 #[derive(Clone, Debug)]
 pub struct Api {
     pub registry: Registry,
@@ -66,6 +69,8 @@ pub struct Api {
     pub clock: Clock,
     /// Asked for a sign of life only.
     pub engine: engine::Handle,
+    /// Where POST restart goes: one request at a time.
+    pub restart: mpsc::Sender<restart::Request>,
 }
 
 /// The routes of the API, without their frame.
@@ -97,6 +102,7 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/openvidu/api/config/openvidu-recording", get(config::recording))
         .route("/openvidu/api/config/openvidu-recording-path", get(config::recording_path))
         .route("/openvidu/api/config/openvidu-cdr", get(config::cdr))
+        .route("/openvidu/api/restart", post(restart::restart))
         .route("/openvidu/api/health", get(health::health))
         .route("/openvidu/accept-certificate", get(certificate::page))
         .with_state(api)

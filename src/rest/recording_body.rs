@@ -115,12 +115,13 @@ fn plan(wish: &Wish) -> Result<Plan, Failure> {
         Wish { mode: Mode::QuickStart, .. } => {
             Err(not_made("outputMode COMPOSED_QUICK_START is not recorded by this version; use COMPOSED"))
         }
-        Wish { video: false, .. } => Err(not_made("recordings without video are not made by this version")),
-        Wish { layout, .. } if layout != "BEST_FIT" => Err(not_made("this version records with recordingLayout BEST_FIT only")),
+        Wish { video: true, layout, .. } if layout != "BEST_FIT" => {
+            Err(not_made("this version records with recordingLayout BEST_FIT only"))
+        }
         _ => Ok(Plan {
             name: Some(wish.name.clone()).filter(|name| !name.is_empty()),
             audio: wish.audio,
-            video: Some(Picture { resolution, frame_rate }),
+            video: wish.video.then_some(Picture { resolution, frame_rate }),
         }),
     }
 }

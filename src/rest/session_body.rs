@@ -58,7 +58,7 @@ pub fn parse(fields: &Fields, config: &Config) -> Result<SessionProperties, Fail
         Some(_) => return Err(Failure::bad("Error in parameter 'defaultRecordingProperties'. It is not a valid JSON object")),
     };
     let media_node = match config.edition {
-        Edition::Community => None,
+        Edition::Ce => None,
         Edition::Pro => media_node(fields)?,
     };
     Ok(SessionProperties {

@@ -26,12 +26,15 @@ mod legacy;
 mod media_nodes;
 mod recordings;
 mod requests;
+mod restart;
 
 /// A box without media.
 struct Bench {
     app: Router,
     api: Arc<Api>,
     composers: Arc<Mutex<Composers>>,
+    /// What POST restart asked for.
+    restarts: Arc<Mutex<Vec<crate::rest::restart::Changes>>>,
     /// Of the recordings.
     folder: TempDir,
 }
@@ -94,8 +97,17 @@ impl Bench {
         let composers = Arc::new(Mutex::new(Composers::default()));
         tokio::spawn(play(jobs_commands, composers.clone(), recordings.clone()));
         let secret = config.secret.clone().unwrap();
-        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), secret, clock: Clock::System, engine });
-        Bench { app: frame(routes(api.clone()), api.clone()), api, composers, folder }
+        let (restart, mut requests) = mpsc::channel(1);
+        let restarts = Arc::<Mutex<Vec<_>>>::default();
+        let seen = restarts.clone();
+        tokio::spawn(async move {
+            while let Some(crate::rest::restart::Request { changes, answer }) = requests.recv().await {
+                seen.lock().unwrap().push(changes);
+                let _ = answer.send(Ok(()));
+            }
+        });
+        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), secret, clock: Clock::System, engine, restart });
+        Bench { app: frame(routes(api.clone()), api.clone()), api, composers, restarts, folder }
     }
 
     fn new() -> Bench {
@@ -216,6 +228,7 @@ async fn small_config_endpoints() {
 #[tokio::test]
 async fn config_shows_what_its_switches_say_and_never_the_secret() {
     let on = [
+        ("OPENVIDU_EDITION", "ce"),
         ("OPENVIDU_RECORDING", "true"),
         ("OPENVIDU_WEBHOOK", "true"),
         ("OPENVIDU_WEBHOOK_ENDPOINT", "https://hook.example.org/x"),
@@ -257,6 +270,49 @@ async fn config_shows_what_its_switches_say_and_never_the_secret() {
     );
     assert_eq!(config["OPENVIDU_WEBHOOK_HEADERS"], json!(["A: b"]));
     assert_eq!(config["OPENVIDU_RECORDING_PATH"], "/tmp/viduct-demo/recordings/");
+}
+
+#[tokio::test]
+async fn the_pro_edition_shows_what_its_tests_ask_for() {
+    let path = "/openvidu/api/config";
+    let (pro, ce) = (
+        Bench::new().ask("GET", path, None).await.json(),
+        Bench::with(&[("OPENVIDU_EDITION", "ce")], true).ask("GET", path, None).await.json(),
+    );
+    let more: Vec<&str> = pro.as_object().unwrap().keys().map(String::as_str).filter(|key| ce.get(key).is_none()).collect();
+    assert_eq!(
+        more,
+        [
+            "OPENVIDU_SERVER_DEPENDENCY_VERSION",
+            "KMS_URIS",
+            "OPENVIDU_PRO_STATS_SESSION_INTERVAL",
+            "OPENVIDU_PRO_STATS_SERVER_INTERVAL",
+            "OPENVIDU_PRO_STATS_MONITORING_INTERVAL",
+            "OPENVIDU_PRO_STATS_WEBRTC_INTERVAL",
+            "OPENVIDU_PRO_CLUSTER_ID",
+            "OPENVIDU_PRO_CLUSTER_ENVIRONMENT",
+            "OPENVIDU_PRO_CLUSTER_MEDIA_NODES",
+            "OPENVIDU_PRO_CLUSTER_PATH",
+            "OPENVIDU_PRO_CLUSTER_AUTOSCALING",
+            "OPENVIDU_PRO_ELASTICSEARCH",
+            "OPENVIDU_PRO_KIBANA",
+            "OPENVIDU_PRO_RECORDING_STORAGE",
+            "OPENVIDU_PRO_NETWORK_QUALITY",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_old_paths_show_the_keys_of_old_behind_those_of_today() {
+    let bench = Bench::new();
+    let today = bench.ask("GET", "/openvidu/api/config", None).await.json();
+    for path in ["/config", "/pro/config", "/pro/config/"] {
+        let old = bench.ask("GET", path, None).await.json();
+        assert!(today.as_object().unwrap().iter().all(|(key, value)| old[key] == *value), "{path}");
+        assert_eq!((&old["version"], &old["openviduPublicurl"]), (&json!("2.20.0"), &json!("https://localhost:4443/")));
+        assert_eq!((&old["maxRecvBandwidth"], &old["OPENVIDU_PRO_CLUSTER_MODE"]), (&json!(1000), &json!("manual")));
+        assert_eq!(bench.send(Request::get(path).body(Body::empty()).unwrap()).await.status, 401);
+    }
 }
 
 #[tokio::test]

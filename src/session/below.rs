@@ -1,15 +1,19 @@
 //! What a session has on the floors below: its tracks, peers and jobs. Allocates their ids, speaks to the engine and the supervisor,
 //! and gives back what is left when the session ends, also when it ends by a panic.
 //!
-//! Nothing here waits. A request that finds a queue full is refused at once; the order to end something is never lost: it is kept
-//! (at most one per thing that exists) and said again by [`Below::retry`]. Written by the session's actor alone.
+//! Nothing here waits. A request that finds a queue full is refused at once; an [`Order`] is never lost: it is kept (some per thing
+//! that exists) and said again by [`Below::retry`]. Written by the session's actor alone.
 
 use super::command::ViewerId;
 use super::error::Denied;
+use super::rendition::View;
+use crate::engine::negotiate;
 use crate::ids::{ConnectionId, JobId, PeerId, SessionKey, TrackId};
+use crate::jobs::budget::{Load, Refused};
 use crate::rtp::{Codec, Kind};
 use crate::wire::control::{AUDIO_SLOT, Spec, VIDEO_SLOT};
 use crate::wire::media;
+use crate::wire::transcode::TranscodeSpec;
 use crate::{engine, jobs};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,13 +53,41 @@ pub(super) struct Offer {
     pub loopback: bool,
 }
 
-/// The order to end something.
+impl Offer {
+    /// The video codec that the engine takes if it takes the offer.
+    pub fn codec(&self) -> Codec {
+        let offered = negotiate::accepts(&self.sdp);
+        self.video_codecs.iter().copied().find(|codec| offered.contains(codec)).unwrap_or(Codec::Vp8)
+    }
+}
+
+/// What must not be lost: the orders to end something, and those that a picture hangs on.
 #[derive(Clone, Copy, Debug)]
-enum End {
+enum Order {
     Peer(PeerId),
     Track(TrackId),
     Feed(JobId),
+    Transform(JobId),
     Job(JobId),
+    Give { job: JobId, track: TrackId },
+    Withhold(JobId),
+    Retune { peer: PeerId, from: TrackId, to: TrackId },
+}
+
+/// What a peer is for, and what it gets as video.
+#[derive(Debug)]
+struct Peer {
+    what: Use,
+    view: View,
+}
+
+/// What a job is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Runs {
+    /// It pulls this camera.
+    Camera(ConnectionId),
+    /// It makes a rendition of what this connection publishes.
+    Rendition(ConnectionId),
 }
 
 /// A session's share of the floors below.
@@ -66,9 +98,9 @@ pub(super) struct Below {
     jobs: jobs::Handle,
     next: u32,
     tracks: BTreeSet<TrackId>,
-    peers: BTreeMap<PeerId, Use>,
-    running: BTreeMap<JobId, ConnectionId>,
-    unsaid: Vec<End>,
+    peers: BTreeMap<PeerId, Peer>,
+    running: BTreeMap<JobId, Runs>,
+    unsaid: Vec<Order>,
     /// Was something unsaid after the last retry?
     lagging: bool,
 }
@@ -118,7 +150,7 @@ impl Below {
     pub fn remove_tracks(&mut self, tracks: Tracks) {
         for track in [tracks.audio, tracks.video].into_iter().flatten() {
             if self.tracks.remove(&track) {
-                self.end(End::Track(track));
+                self.order(Order::Track(track));
             }
         }
     }
@@ -130,16 +162,16 @@ impl Below {
         let Tracks { audio, video } = tracks;
         let publish = engine::api::Publish { peer, offer: sdp, audio, video, video_codecs, max_video_kbps, loopback };
         self.engine.send(engine::Command::Publish(publish)).map_err(busy)?;
-        self.peers.insert(peer, Use::Publication { of: of.clone() });
+        self.peers.insert(peer, Peer { what: Use::Publication { of: of.clone() }, view: View::default() });
         Ok(peer)
     }
 
-    /// Hands an offer to receive over. Errors: [`Denied::Busy`].
-    pub fn subscribe(&mut self, what: Use, tracks: Tracks, offer: String) -> Result<PeerId, Denied> {
+    /// Hands an offer to receive `tracks` over; `view` says which video that is. Errors: [`Denied::Busy`].
+    pub fn subscribe(&mut self, what: Use, tracks: Tracks, view: View, offer: String) -> Result<PeerId, Denied> {
         let peer = PeerId::new(self.key, self.number());
         let subscribe = engine::api::Subscribe { peer, offer, audio: tracks.audio, video: tracks.video };
         self.engine.send(engine::Command::Subscribe(subscribe)).map_err(busy)?;
-        self.peers.insert(peer, what);
+        self.peers.insert(peer, Peer { what, view });
         Ok(peer)
     }
 
@@ -153,24 +185,79 @@ impl Below {
     /// Closes a peer.
     pub fn remove_peer(&mut self, peer: PeerId) {
         if self.peers.remove(&peer).is_some() {
-            self.end(End::Peer(peer));
+            self.order(Order::Peer(peer));
         }
     }
 
     /// Notes that a peer does not exist any more, and tells what it was for.
     pub fn forget_peer(&mut self, peer: PeerId) -> Option<Use> {
-        self.peers.remove(&peer)
+        self.peers.remove(&peer).map(|peer| peer.what)
     }
 
     /// What a peer is for.
     pub fn use_of(&self, peer: PeerId) -> Option<&Use> {
-        self.peers.get(&peer)
+        self.peers.get(&peer).map(|peer| &peer.what)
     }
 
     /// The peers that carry the stream of `publisher` to somebody, or shall when their offer is answered.
     pub fn watching(&self, publisher: &ConnectionId) -> Vec<(PeerId, Use)> {
-        let watches = |(_, what): &(&PeerId, &Use)| what.watches() == Some(publisher);
-        self.peers.iter().filter(watches).map(|(peer, what)| (*peer, what.clone())).collect()
+        self.watchers(publisher).map(|(peer, its)| (peer, its.what.clone())).collect()
+    }
+
+    /// The same, with what they get as video.
+    pub fn views(&self, publisher: &ConnectionId) -> Vec<(PeerId, View)> {
+        self.watchers(publisher).map(|(peer, its)| (peer, its.view.clone())).collect()
+    }
+
+    fn watchers<'a>(&'a self, publisher: &'a ConnectionId) -> impl Iterator<Item = (PeerId, &'a Peer)> {
+        self.peers.iter().filter(move |(_, peer)| peer.what.watches() == Some(publisher)).map(|(peer, its)| (*peer, its))
+    }
+
+    /// A peer that gets the video `from` gets `to` from now on: this rendition, or the stream itself.
+    pub fn retune(&mut self, peer: PeerId, from: TrackId, to: TrackId, rendition: Option<Codec>) {
+        if let Some(its) = self.peers.get_mut(&peer) {
+            its.view.rendition = rendition;
+            self.order(Order::Retune { peer, from, to });
+        }
+    }
+
+    /// Starts the job of a rendition with a track to fill and a media socket of its own; what it is made of it gets by
+    /// [`Below::give`], when it listens. Errors: [`Denied::Busy`], [`Denied::NoCodec`], and nothing runs.
+    pub fn start_rendition(&mut self, of: &ConnectionId, spec: TranscodeSpec, load: Load) -> Result<(TrackId, JobId), Denied> {
+        let permit = self.jobs.budget().admit(load).map_err(|refused| match refused {
+            Refused::Full { .. } => Denied::Busy(refused.to_string()),
+            Refused::Missing(_) => Denied::NoCodec(refused.to_string()),
+        })?;
+        let (ours, theirs) = media::pair().map_err(|error| Denied::Busy(format!("no media socket: {error}")))?;
+        let track = self.add_track(Kind::Video)?;
+        let job = JobId::new(self.key, self.number());
+        let (name, spec) = (format!("transcoder to {} of {of}", spec.to.name()), Spec::Transcode(spec));
+        let attach = engine::Command::AttachTransform { job, socket: ours, slots: vec![(VIDEO_SLOT, track)] };
+        let attached = self.engine.send(attach).map_err(busy);
+        let permit = Some(permit);
+        let started = attached.and_then(|()| {
+            let start = jobs::Command::Start { job, name, spec, media: theirs, permit };
+            self.jobs.send(start).map_err(|error| {
+                self.order(Order::Transform(job));
+                Denied::Busy(error.to_string())
+            })
+        });
+        if let Err(denied) = started {
+            self.remove_tracks(Tracks { audio: None, video: Some(track) });
+            return Err(denied);
+        }
+        self.running.insert(job, Runs::Rendition(of.clone()));
+        Ok((track, job))
+    }
+
+    /// The process of a rendition's job gets its source from the cache on.
+    pub fn give(&mut self, job: JobId, source: TrackId) {
+        self.order(Order::Give { job, track: source });
+    }
+
+    /// There is no process that could take anything.
+    pub fn withhold(&mut self, job: JobId) {
+        self.order(Order::Withhold(job));
     }
 
     /// Starts a camera's job with a media socket of its own. On an error, logged here, nothing runs.
@@ -189,46 +276,65 @@ impl Below {
             tracing::warn!(%camera, %error, "the camera is not started");
             return None;
         }
-        if let Err(error) = self.jobs.send(jobs::Command::Start { job, name: format!("camera {camera}"), spec, media: theirs }) {
+        if let Err(error) =
+            self.jobs.send(jobs::Command::Start { job, name: format!("camera {camera}"), spec, media: theirs, permit: None })
+        {
             tracing::warn!(%camera, %error, "the camera is not started");
-            self.end(End::Feed(job));
+            self.order(Order::Feed(job));
             return None;
         }
-        self.running.insert(job, camera.clone());
+        self.running.insert(job, Runs::Camera(camera.clone()));
         Some(job)
     }
 
-    /// Stops a camera's job.
+    /// Stops a job.
     pub fn stop_job(&mut self, job: JobId) {
-        if self.running.remove(&job).is_some() {
-            self.end(End::Job(job));
-            self.end(End::Feed(job));
+        if let Some(runs) = self.running.remove(&job) {
+            self.end_job(job, &runs);
         }
+    }
+
+    fn end_job(&mut self, job: JobId, runs: &Runs) {
+        self.order(Order::Job(job));
+        self.order(match runs {
+            Runs::Camera(_) => Order::Feed(job),
+            Runs::Rendition(_) => Order::Transform(job),
+        });
     }
 
     /// The camera that `job` serves.
     pub fn camera_of(&self, job: JobId) -> Option<&ConnectionId> {
-        self.running.get(&job)
+        match self.running.get(&job)? {
+            Runs::Camera(camera) => Some(camera),
+            Runs::Rendition(_) => None,
+        }
+    }
+
+    /// Whose video `job` transcodes.
+    pub fn transcoded_by(&self, job: JobId) -> Option<&ConnectionId> {
+        match self.running.get(&job)? {
+            Runs::Rendition(publisher) => Some(publisher),
+            Runs::Camera(_) => None,
+        }
     }
 
     /// Ends everything there is.
     pub fn end_all(&mut self) {
-        for (job, _) in std::mem::take(&mut self.running) {
-            self.end(End::Job(job));
-            self.end(End::Feed(job));
+        for (job, runs) in std::mem::take(&mut self.running) {
+            self.end_job(job, &runs);
         }
         for (peer, _) in std::mem::take(&mut self.peers) {
-            self.end(End::Peer(peer));
+            self.order(Order::Peer(peer));
         }
         for track in std::mem::take(&mut self.tracks) {
-            self.end(End::Track(track));
+            self.order(Order::Track(track));
         }
     }
 
     /// Says again what found a queue full. False if something is still unsaid.
     pub fn retry(&mut self) -> bool {
-        for end in std::mem::take(&mut self.unsaid) {
-            self.end(end);
+        for order in std::mem::take(&mut self.unsaid) {
+            self.order(order);
         }
         let lagging = !self.unsaid.is_empty();
         if std::mem::replace(&mut self.lagging, lagging) != lagging {
@@ -237,15 +343,20 @@ impl Below {
         !lagging
     }
 
-    fn end(&mut self, end: End) {
-        let taken = match end {
-            End::Peer(peer) => self.engine.send(engine::Command::RemovePeer { peer }).is_ok(),
-            End::Track(track) => self.engine.send(engine::Command::RemoveTrack { track }).is_ok(),
-            End::Feed(job) => self.engine.send(engine::Command::DetachFeed { job }).is_ok(),
-            End::Job(job) => self.jobs.send(jobs::Command::Stop { job }).is_ok(),
+    fn order(&mut self, order: Order) {
+        let taken = match order {
+            Order::Peer(peer) => self.engine.send(engine::Command::RemovePeer { peer }).is_ok(),
+            Order::Track(track) => self.engine.send(engine::Command::RemoveTrack { track }).is_ok(),
+            Order::Feed(job) => self.engine.send(engine::Command::DetachFeed { job }).is_ok(),
+            Order::Transform(job) => self.engine.send(engine::Command::DetachTransform { job }).is_ok(),
+            // of a job or a peer that is gone by now, the engine makes nothing
+            Order::Give { job, track } => self.engine.send(engine::Command::AddSlot { job, slot: VIDEO_SLOT, track }).is_ok(),
+            Order::Withhold(job) => self.engine.send(engine::Command::RemoveSlot { job, slot: VIDEO_SLOT }).is_ok(),
+            Order::Retune { peer, from, to } => self.engine.send(engine::Command::Retune { peer, from, to }).is_ok(),
+            Order::Job(job) => self.jobs.send(jobs::Command::Stop { job }).is_ok(),
         };
         if !taken {
-            self.unsaid.push(end);
+            self.unsaid.push(order);
         }
     }
 }

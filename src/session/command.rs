@@ -109,6 +109,9 @@ pub enum Call {
     Subscribe { stream: StreamId, offer: String },
     /// unsubscribeFromVideo
     Unsubscribe { sender: ConnectionId },
+    /// reconnectStream: the client's transport for this stream broke, and it offers another. Its own stream goes on under those
+    /// who watch it.
+    Reconnect { stream: StreamId, offer: String },
     /// onIceCandidate: `endpoint` is the caller's own connection for its publication, the publisher's for a subscription.
     Candidate { endpoint: ConnectionId, candidate: String },
     /// sendMessage

@@ -23,6 +23,8 @@ pub(super) struct Asker {
 pub(super) enum Hold {
     /// publishVideo
     Publish(Asker),
+    /// reconnectStream of a publisher
+    Reconnect(Asker),
     /// receiveVideoFrom
     Subscribe { asker: Asker, publisher: ConnectionId },
     /// A WHEP viewer. `enters` is the connection whose token it spent.
@@ -41,7 +43,7 @@ impl Hold {
     /// The connection that waits; none for an anonymous viewer.
     pub fn connection(&self) -> Option<&ConnectionId> {
         match self {
-            Hold::Publish(asker) | Hold::Subscribe { asker, .. } => Some(&asker.connection),
+            Hold::Publish(asker) | Hold::Reconnect(asker) | Hold::Subscribe { asker, .. } => Some(&asker.connection),
             Hold::Watch { enters, .. } => enters.as_ref().map(|e| &e.connection),
         }
     }

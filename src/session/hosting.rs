@@ -3,7 +3,7 @@
 use super::command::Command;
 use super::notice::EndReason;
 use super::registry::Registry;
-use crate::cluster::{Cluster, Error, Node, Status, Strategy};
+use crate::cluster::{Error, Node, Status, Strategy};
 use crate::ids::MediaNodeId;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -12,20 +12,15 @@ use tokio::sync::oneshot;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Registry {
-    /// The media nodes on which sessions are placed.
-    pub fn cluster(&self) -> &Cluster {
-        &self.settings().cluster
-    }
-
     /// Changes the status of a node; if that ends it, its sessions begin to end. `None`: it has that status.
-    /// Errors: those of [`Cluster::change`].
+    /// Errors: those of [`Cluster::change`](crate::cluster::Cluster::change).
     pub fn change_node(&self, id: &MediaNodeId, to: Status) -> Result<Option<Node>, Error> {
         let node = self.cluster().change(id, to)?;
         node.iter().for_each(|node| self.evacuate_if_ending(node));
         Ok(node)
     }
 
-    /// Takes a node away: what it is then. With `now`, its sessions begin to end. Errors: those of [`Cluster::remove`].
+    /// Takes a node away: what it is then. With `now`, its sessions begin to end. Errors: those of [`Cluster::remove`](crate::cluster::Cluster::remove).
     pub fn remove_node(&self, id: &MediaNodeId, strategy: Strategy) -> Result<Node, Error> {
         let node = self.cluster().remove(id, strategy)?;
         self.evacuate_if_ending(&node);
@@ -41,8 +36,9 @@ impl Registry {
     }
 
     async fn evacuate(&self, id: &MediaNodeId) {
-        let (mut changes, clock) = (self.cluster().watch(), self.clock());
-        while self.cluster().node(id).is_ok_and(|node| node.status == Status::Terminating) {
+        let (cluster, clock) = (self.cluster(), self.clock());
+        let mut changes = cluster.watch();
+        while cluster.node(id).is_ok_and(|node| node.status == Status::Terminating) {
             let mut gone = Vec::new();
             for session in self.all().into_iter().filter(|session| session.snapshot().media_node.as_ref() == Some(id)) {
                 let (answer, wait) = oneshot::channel();

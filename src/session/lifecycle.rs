@@ -6,12 +6,14 @@
 //! client:   Attached ──socket lost──> Away ──10 s──> gone          (Timer::Grace; links.rs)
 //!              └<─────────rejoin───────┘
 //! camera:   Idle ──first viewer──> Running ──last one left──> Lingering ──5 s──> Idle   (Timer::Camera; camera.rs)
+//! rendition: Made ──last viewer left──> Lingering ──5 s──> gone               (Timer::Rendition; rendition.rs)
 //! offer:    on hold ──answered, refused, or 10 s──> done           (Timer::Hold; holds.rs)
 //! ```
 //!
 //! One actor owns each value; nobody else writes it. Nothing here sleeps or acts.
 
 use crate::ids::{ConnectionId, PeerId};
+use crate::rtp::Codec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -47,6 +49,8 @@ pub(super) enum Timer {
     Grace(ConnectionId),
     /// A camera that nobody watches stops, or one that could not be started is tried again.
     Camera(ConnectionId),
+    /// A rendition that nobody watches ends.
+    Rendition(ConnectionId, Codec),
     /// The engine must have answered an offer.
     Hold(PeerId),
     /// A recording of nobody stops.

@@ -4,19 +4,23 @@
 //! client has no link before its own join reply, so nothing overtakes that. Cameras and WHEP viewers have none: they hear nothing.
 //! Written by the session's actor alone.
 //!
+//! Notices are kept until the client has received them for certain: a network that breaks swallows what was written to the socket
+//! long before anybody notices. Over its next socket a client hears all it may have missed, in order, and in the worst case the
+//! last of what it knows once more.
+//!
 //! A link that is dropped drops its outbox: the door sends what is queued, then closes the socket.
 
 use super::command::{RequestId, SocketId};
 use super::error::Denied;
 use super::holds::Asker;
 use super::notice::{Notice, Reply};
-use super::outbox::{self, Outbox, Outgoing};
+use super::outbox::{self, Outbox, Outgoing, Refused};
 use super::token;
 use crate::ids::{ConnectionId, SessionKey};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-/// Notices kept for a client that is away. They must fit into a fresh outbox together with the reply and what the door itself says.
+/// Notices kept for a client that is away, or has not received them for certain. They must fit into a fresh outbox together with the reply and what the door itself says.
 const AWAY: usize = outbox::CAPACITY - 32;
 
 /// Something that leaves the session.
@@ -42,9 +46,9 @@ pub(super) enum Delivery {
 /// What went wrong with a client.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Trouble {
-    /// Its outbox is full or closed. It is away now.
+    /// Its socket is gone. It is away now.
     Lost(ConnectionId),
-    /// It is away and missed more than can be kept.
+    /// It is away, or does not read, and missed more than can be kept.
     Overflow(ConnectionId),
 }
 
@@ -61,8 +65,18 @@ struct Link {
 }
 
 enum Place {
-    Attached { socket: SocketId, outbox: Outbox },
+    Attached(Attachment),
     Away { missed: VecDeque<Notice> },
+}
+
+struct Attachment {
+    socket: SocketId,
+    outbox: Outbox,
+    /// Messages written so far.
+    written: u64,
+    /// Notices among them that the client may not have received, with their numbers. Of more than can be kept the oldest count
+    /// as received.
+    unsure: VecDeque<(u64, Notice)>,
 }
 
 impl Links {
@@ -73,7 +87,7 @@ impl Links {
 
     /// Is the client attached to this very socket?
     pub fn attached(&self, connection: &ConnectionId, socket: SocketId) -> bool {
-        matches!(self.of.get(connection), Some(Link { place: Place::Attached { socket: at, .. }, .. }) if *at == socket)
+        matches!(self.of.get(connection), Some(Link { place: Place::Attached(at), .. }) if at.socket == socket)
     }
 
     /// Is the client between two sockets?
@@ -90,7 +104,7 @@ impl Links {
     pub fn detach(&mut self, connection: &ConnectionId, socket: SocketId) -> bool {
         let attached = self.attached(connection, socket);
         if attached && let Some(link) = self.of.get_mut(connection) {
-            link.place = Place::Away { missed: VecDeque::new() };
+            link.leave_socket();
         }
         attached
     }
@@ -99,7 +113,7 @@ impl Links {
     pub fn deliver(&mut self, delivery: Delivery, troubles: &mut Vec<Trouble>) {
         match delivery {
             Delivery::Join { asker, outbox, secret, reply } => {
-                let place = Place::Attached { socket: asker.socket, outbox };
+                let place = Place::Attached(Attachment::new(asker.socket, outbox));
                 self.of.insert(asker.connection.clone(), Link { secret, place });
                 self.reply(asker, Ok(reply), troubles);
             }
@@ -131,21 +145,20 @@ impl Links {
         if self.attached(&connection, socket)
             && let Some(link) = self.of.get_mut(&connection)
         {
-            troubles.extend(link.push(&connection, Outgoing::Reply { request, result }));
+            troubles.extend(link.reply(&connection, request, result));
         }
     }
 
     fn rejoin(&mut self, asker: Asker, outbox: Outbox, troubles: &mut Vec<Trouble>) {
         let Some(link) = self.of.get_mut(&asker.connection) else { return };
-        let before = std::mem::replace(&mut link.place, Place::Attached { socket: asker.socket, outbox });
+        let missed = link.take_missed();
+        link.place = Place::Attached(Attachment::new(asker.socket, outbox));
         let rpc = token::rpc_id(self.key, &link.secret);
-        let (connection, request) = (asker.connection.clone(), asker.request);
-        let result = Ok(Reply::Rejoined { connection: asker.connection.clone(), rpc });
-        troubles.extend(link.push(&connection, Outgoing::Reply { request, result }));
-        if let Place::Away { missed } = before {
-            for notice in missed {
-                troubles.extend(link.notify(&connection, notice));
-            }
+        let connection = asker.connection;
+        let result = Ok(Reply::Rejoined { connection: connection.clone(), rpc });
+        troubles.extend(link.reply(&connection, asker.request, result));
+        for notice in missed {
+            troubles.extend(link.notify(&connection, notice));
         }
     }
 }
@@ -154,7 +167,10 @@ impl Link {
     /// Sends a notice, or keeps it for a client that is away.
     fn notify(&mut self, connection: &ConnectionId, notice: Notice) -> Option<Trouble> {
         match &mut self.place {
-            Place::Attached { .. } => self.push(connection, Outgoing::Notice(notice)),
+            Place::Attached(at) => {
+                let taken = at.notify(notice);
+                self.trouble_unless(taken, connection)
+            }
             Place::Away { missed } if missed.len() < AWAY => {
                 missed.push_back(notice);
                 None
@@ -163,14 +179,68 @@ impl Link {
         }
     }
 
-    /// Sends to the socket. What does not fit is lost, and so is the socket.
-    fn push(&mut self, connection: &ConnectionId, message: Outgoing) -> Option<Trouble> {
-        let Place::Attached { outbox, .. } = &self.place else { return None };
-        if outbox.push(message) {
-            return None;
+    /// Answers over the socket that the client is attached to.
+    fn reply(&mut self, connection: &ConnectionId, request: RequestId, result: Result<Reply, Denied>) -> Option<Trouble> {
+        let Place::Attached(at) = &mut self.place else { return None };
+        let taken = at.push(Outgoing::Reply { request, result });
+        self.trouble_unless(taken, connection)
+    }
+
+    /// A socket that does not take a message is lost. In one that is full more waits than is kept for a client that is away.
+    fn trouble_unless(&mut self, taken: Result<(), Refused>, connection: &ConnectionId) -> Option<Trouble> {
+        let refused = taken.err()?;
+        self.leave_socket();
+        Some(match refused {
+            Refused::Closed => Trouble::Lost(connection.clone()),
+            Refused::Full => Trouble::Overflow(connection.clone()),
+        })
+    }
+
+    /// The client is away from now on, and has what it missed coming.
+    fn leave_socket(&mut self) {
+        self.place = Place::Away { missed: self.take_missed() };
+    }
+
+    /// What the client may have missed. Whoever takes it gives the client its next place.
+    fn take_missed(&mut self) -> VecDeque<Notice> {
+        match std::mem::replace(&mut self.place, Place::Away { missed: VecDeque::new() }) {
+            Place::Attached(at) => at.retire(),
+            Place::Away { missed } => missed,
         }
-        self.place = Place::Away { missed: VecDeque::new() };
-        Some(Trouble::Lost(connection.clone()))
+    }
+}
+
+impl Attachment {
+    fn new(socket: SocketId, outbox: Outbox) -> Attachment {
+        Attachment { socket, outbox, written: 0, unsure: VecDeque::new() }
+    }
+
+    /// Writes a notice, and keeps it until it was received.
+    fn notify(&mut self, notice: Notice) -> Result<(), Refused> {
+        self.forget_received();
+        if self.unsure.len() >= AWAY {
+            self.unsure.pop_front();
+        }
+        self.unsure.push_back((self.written + 1, notice.clone()));
+        self.push(Outgoing::Notice(notice))
+    }
+
+    fn push(&mut self, message: Outgoing) -> Result<(), Refused> {
+        self.written += 1;
+        self.outbox.push(message)
+    }
+
+    fn forget_received(&mut self) {
+        let received = self.outbox.received();
+        let known = self.unsure.partition_point(|(number, _)| *number <= received);
+        self.unsure.drain(..known);
+    }
+
+    /// Gives the socket up; what the client may not have received.
+    fn retire(mut self) -> VecDeque<Notice> {
+        self.forget_received();
+        self.outbox.retire();
+        self.unsure.into_iter().map(|(_, notice)| notice).collect()
     }
 }
 
@@ -185,13 +255,13 @@ impl fmt::Debug for Links {
 mod tests {
     use super::*;
     use crate::session::notice::EndReason;
-    use tokio::sync::mpsc::Receiver;
+    use crate::session::outbox::Inbox;
 
     fn asker(connection: &str, socket: u64, request: i64) -> Asker {
         Asker { connection: connection.into(), socket: SocketId(socket), request: RequestId(request) }
     }
 
-    fn joined(links: &mut Links, who: &str, socket: u64) -> Receiver<Outgoing> {
+    fn joined(links: &mut Links, who: &str, socket: u64) -> Inbox {
         let (outbox, received) = Outbox::channel();
         let delivery = Delivery::Join { asker: asker(who, socket, 0), outbox, secret: format!("secret-{who}"), reply: Reply::Done };
         assert_eq!(deliver(links, delivery), []);
@@ -225,27 +295,68 @@ mod tests {
         assert_eq!(new.try_recv().unwrap(), Outgoing::Reply { request: RequestId(5), result: Ok(rejoined) });
         assert_eq!(new.try_recv().unwrap(), Outgoing::Notice(left("x")));
         assert!(new.try_recv().is_err());
-        assert!(old.try_recv().is_ok_and(|m| matches!(m, Outgoing::Reply { .. })));
-        assert!(old.try_recv().is_err());
+        assert!(old.try_recv().is_err(), "nothing more goes to a socket that is gone");
         assert!(links.attached(&"a".into(), SocketId(2)) && !links.attached(&"a".into(), SocketId(1)));
     }
 
     #[test]
-    fn one_who_does_not_read_is_lost_and_one_who_stays_away_too_long_overflows() {
+    fn one_whose_socket_is_gone_is_lost_and_one_who_does_not_read_or_stays_away_overflows() {
         let mut links = Links::new(SessionKey(3));
-        let _a = joined(&mut links, "a", 1);
+        let deaf = joined(&mut links, "a", 1);
         let _b = joined(&mut links, "b", 2);
         let others = || Delivery::Others { but: "b".into(), notice: left("x") };
         for _ in 1..outbox::CAPACITY {
             assert_eq!(deliver(&mut links, others()), []);
         }
-        assert_eq!(deliver(&mut links, others()), [Trouble::Lost("a".into())]);
-        for _ in 0..AWAY {
+        assert_eq!(deliver(&mut links, others()), [Trouble::Overflow("a".into())]);
+        assert!(deaf.is_closed() && links.away(&"a".into()));
+
+        let (outbox, fresh) = Outbox::channel();
+        deliver(&mut links, Delivery::Unlink { connection: "a".into() });
+        let delivery = Delivery::Join { asker: asker("a", 3, 0), outbox, secret: "secret-a".into(), reply: Reply::Done };
+        assert_eq!(deliver(&mut links, delivery), []);
+        drop(fresh);
+        assert_eq!(deliver(&mut links, others()), [Trouble::Lost("a".into())], "this notice is kept");
+        for _ in 1..AWAY {
             assert_eq!(deliver(&mut links, others()), []);
         }
         assert_eq!(deliver(&mut links, others()), [Trouble::Overflow("a".into())]);
         assert_eq!(deliver(&mut links, Delivery::Unlink { connection: "a".into() }), []);
         assert_eq!(deliver(&mut links, others()), []);
+    }
+
+    #[test]
+    fn what_a_broken_network_swallowed_is_told_again_and_what_was_received_is_not() {
+        let mut links = Links::new(SessionKey(3));
+        let mut old = joined(&mut links, "a", 1);
+        let tell = |links: &mut Links, who: &str| deliver(links, Delivery::To { connection: "a".into(), notice: left(who) });
+        for who in ["received", "swallowed"] {
+            assert_eq!(tell(&mut links, who), []);
+        }
+        // the join reply, then both; the client confirms up to the first
+        while old.try_recv().is_ok() {}
+        old.confirm(2);
+        assert_eq!(tell(&mut links, "in the queue"), []);
+        // it comes back before its old socket is known to be dead, and once more
+        for socket in 2..4 {
+            let (outbox, mut new) = Outbox::channel();
+            deliver(&mut links, Delivery::Rejoin { asker: asker("a", socket, 5), outbox });
+            assert!(old.try_recv().is_err(), "the old queue is silent");
+            assert!(matches!(new.try_recv(), Ok(Outgoing::Reply { .. })));
+            for who in ["swallowed", "in the queue"] {
+                assert_eq!(new.try_recv(), Ok(Outgoing::Notice(left(who))), "socket {socket}");
+            }
+            assert!(new.try_recv().is_err());
+            old = new;
+        }
+        old.confirm(old.taken());
+        assert!(links.detach(&"a".into(), SocketId(3)));
+        assert_eq!(tell(&mut links, "later"), []);
+        let (outbox, mut new) = Outbox::channel();
+        deliver(&mut links, Delivery::Rejoin { asker: asker("a", 4, 5), outbox });
+        assert!(matches!(new.try_recv(), Ok(Outgoing::Reply { .. })));
+        assert_eq!(new.try_recv(), Ok(Outgoing::Notice(left("later"))));
+        assert!(new.try_recv().is_err());
     }
 
     #[test]

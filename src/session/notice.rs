@@ -40,6 +40,8 @@ pub struct Joined {
     pub rpc: String,
     /// Everybody else in the session.
     pub others: Vec<Member>,
+    /// Id and name of the recording that is being made, for roles that hear of recordings.
+    pub recording: Option<(RecordingId, String)>,
 }
 
 /// Somebody in the session, as the others see it.

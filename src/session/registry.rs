@@ -36,12 +36,27 @@ pub struct Settings {
     pub camera_linger: Duration,
     /// Default upper bound of what a publisher may send, in kbit/s; 0 = unlimited (`OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH`).
     pub max_recv_kbps: u32,
+    /// How transcoders are made.
+    pub transcoding: Transcoding,
+    /// How long a transcoder runs on after the last of its viewers left.
+    pub rendition_linger: Duration,
     /// How long a session is recorded in which nobody is, or nobody publishes (rest.md §10.7). 0: it ends with the last participant.
     pub recording_autostop: Duration,
     /// Who is told that a recording starts or stops.
     pub recording_audience: Audience,
     /// Where sessions are placed when somebody joins them.
     pub cluster: Cluster,
+}
+
+/// How a picture is made in another codec.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transcoding {
+    /// Its rate is that of the source within these bounds, in kbit/s (`OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH`).
+    pub min_kbps: u32,
+    /// 0 = unlimited (`OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH`).
+    pub max_kbps: u32,
+    /// May the board's own decoders and encoders be used?
+    pub hardware: bool,
 }
 
 impl Default for Settings {
@@ -51,6 +66,8 @@ impl Default for Settings {
             grace: Duration::from_secs(10),
             camera_linger: Duration::from_secs(5),
             max_recv_kbps: 1000,
+            transcoding: Transcoding { min_kbps: 300, max_kbps: 1000, hardware: true },
+            rendition_linger: Duration::from_secs(5),
             recording_autostop: Duration::from_secs(120),
             recording_audience: Audience::default(),
             cluster: Cluster::default(),
@@ -61,7 +78,7 @@ impl Default for Settings {
 /// The sessions of this box. Cheap to clone. They end when the last clone and the last handle are gone.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    settings: Settings,
+    settings: Arc<RwLock<Settings>>,
     engine: engine::Handle,
     jobs: jobs::Handle,
     /// `None`: this box does not record.
@@ -87,7 +104,12 @@ struct Entry {
 impl Registry {
     /// An empty registry over the floors below; without `recordings` nothing can be recorded.
     pub fn new(settings: Settings, engine: engine::Handle, jobs: jobs::Handle, recordings: Option<Recordings>, clock: Clock) -> Registry {
-        Registry { settings, engine, jobs, recordings, clock, table: Arc::default() }
+        Registry { settings: Arc::new(RwLock::new(settings)), engine, jobs, recordings, clock, table: Arc::default() }
+    }
+
+    /// Sessions created from now on have these settings.
+    pub fn set(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// Creates a session (pending) and starts its actor; needs a tokio runtime. Its id is the custom one of `properties`, or a
@@ -112,7 +134,8 @@ impl Registry {
         let key = SessionKey(table.last);
         let seat = Seat { table: Arc::downgrade(&self.table), key };
         let below = Below::new(key, self.engine.clone(), self.jobs.clone());
-        let settings = (self.settings.clone(), self.recordings.clone());
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let settings = (settings, self.recordings.clone());
         let (actor, snapshot) = Actor::new(settings, self.clock, (key, id.clone()), properties, (commands, heard), below, seat);
         let handle = SessionHandle { id: id.clone(), mailbox, snapshot };
         table.keys.insert(id, key);
@@ -133,9 +156,9 @@ impl Registry {
         Some(self.read().seats.get(&key)?.handle.clone())
     }
 
-    /// What all sessions share.
-    pub(super) fn settings(&self) -> &Settings {
-        &self.settings
+    /// The media nodes on which sessions are placed.
+    pub fn cluster(&self) -> Cluster {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).cluster.clone()
     }
 
     pub(super) fn clock(&self) -> Clock {

@@ -5,6 +5,7 @@ use super::camera::Camera;
 use super::command::{PublishCall, StreamChange};
 use super::notice::StreamInfo;
 use super::properties::{ForcedCodec, SessionProperties};
+use super::rendition::Renditions;
 use crate::ids::{ConnectionId, PeerId, StreamId};
 use crate::rtp::Codec;
 use std::fmt::Write;
@@ -41,7 +42,7 @@ impl Publishing {
     pub fn peer(&self) -> Option<PeerId> {
         match self {
             Publishing::Offered(stream) | Publishing::Live(stream) => match stream.source {
-                Source::Client(peer) => peer,
+                Source::Client { peer, .. } => peer,
                 Source::Camera(_) => None,
             },
             Publishing::No => None,
@@ -63,13 +64,21 @@ pub(super) struct Stream {
     pub info: StreamInfo,
     pub tracks: Tracks,
     pub source: Source,
+    /// What its video is published in: what was negotiated, or what a camera is expected to send, until its first packet tells.
+    pub codec: Codec,
+    /// Its video in other codecs.
+    pub renditions: Renditions,
 }
 
 /// Where the packets come from.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Source {
-    /// A client's transport; `None` when it was lost. The stream stays: the client may come back with another.
-    Client(Option<PeerId>),
+    /// A client's transport; no `peer` when it was lost. The stream stays: the client may come back with another, which gets
+    /// the stream back too if the first one did (`loopback`).
+    Client {
+        peer: Option<PeerId>,
+        loopback: bool,
+    },
     Camera(Camera),
 }
 
@@ -111,6 +120,21 @@ fn type_word(call: &PublishCall) -> String {
         (true, 3) => word.to_ascii_uppercase(),
         (true, _) => "CAM".into(),
     }
+}
+
+/// Codec of a camera's video before it has shown any.
+pub(super) const OF_CAMERA: Codec = Codec::H264;
+
+/// Pixels a second of a stream's video, as far as its publisher told: what one in another codec will cost follows from it.
+pub(super) fn pixels(info: &StreamInfo) -> u64 {
+    let dimensions = info.video_dimensions.as_deref().unwrap_or_default();
+    let mut sides = dimensions.split(|c: char| !c.is_ascii_digit()).filter_map(|side| side.parse::<u32>().ok());
+    let (width, height) = match (sides.next(), sides.next()) {
+        (Some(width @ 1..=8192), Some(height @ 1..=8192)) => (width, height),
+        _ => (1280, 720),
+    };
+    let rate = info.frame_rate.and_then(|rate| u64::try_from(rate).ok()).filter(|rate| (1..=120).contains(rate)).unwrap_or(30);
+    u64::from(width) * u64::from(height) * rate
 }
 
 /// The connection that a stream id names as its owner (signaling.md §6.4), whether it exists or not.
@@ -252,6 +276,19 @@ mod tests {
         let label = StreamChange::Track { property: "audioTrack".into(), value: r#"{"label":"x"}"#.into() };
         assert_eq!(apply(&mut info, label), ("audioTrack".into(), r#"{"label":"x"}"#.into()));
         assert_eq!(info, before);
+    }
+
+    #[test]
+    fn the_cost_of_a_stream_follows_from_what_its_publisher_told() {
+        let mut info = of_client(&ConnectionId::random(), &call(true, "CAMERA"));
+        assert_eq!(pixels(&info), 640 * 480 * 30);
+        info.frame_rate = Some(15);
+        assert_eq!(pixels(&info), 640 * 480 * 15);
+        for odd in [None, Some("{}"), Some(r#"{"width":0,"height":480}"#), Some(r#"{"width":99999999999,"height":480}"#)] {
+            info.video_dimensions = odd.map(str::to_owned);
+            assert_eq!(pixels(&info), 1280 * 720 * 15, "{odd:?}");
+        }
+        assert_eq!(pixels(&of_camera(&ConnectionId::random(), 1)), 1280 * 720 * 30);
     }
 
     fn escaped(rest: &mut std::str::Chars<'_>) -> char {

@@ -11,16 +11,16 @@ use super::Door;
 use super::errors::{self, Asked};
 use super::methods::{Asks, JoinParams, Method};
 use super::notifications::{self, Host};
+use super::receipts::Receipts;
 use super::rpc::{self, Frame, Request, RpcError, WireId};
 use crate::ids::{ConnectionId, secret_text};
 use crate::session::command::{Join, RequestId, SocketId};
-use crate::session::{Call, Command, Denied, Notice, Outbox, Outgoing, Reply, SessionHandle};
+use crate::session::{Call, Command, Denied, Inbox, Notice, Outbox, Outgoing, Reply, SessionHandle};
 use serde_json::{Map, json};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// Requests that may wait for their reply. A client with more is not read until some are answered.
 const MOST_WAITING: usize = 256;
@@ -48,7 +48,8 @@ struct Inside {
     connection: ConnectionId,
     /// What `connect` must carry to come back.
     rpc: String,
-    outbox: mpsc::Receiver<Outgoing>,
+    outbox: Inbox,
+    receipts: Receipts,
     /// It left or was evicted: the end of the outbox is no surprise and the session needs no word of it.
     leaving: bool,
 }
@@ -108,6 +109,8 @@ impl Client {
 
     /// Takes one text message.
     pub async fn heard(&mut self, text: &str) -> Turn {
+        #[cfg(test)]
+        assert_ne!(text, super::tests::BUG);
         match rpc::parse(text) {
             Frame::Request(request) => self.request(request).await,
             Frame::Invalid { id, error } => Turn::Say(rpc::error(&id, &error)),
@@ -155,6 +158,23 @@ impl Client {
             if let Some(text) = self.render(outgoing) {
                 return Told::Message(text);
             }
+        }
+    }
+
+    /// What to ask of the other side's WebSocket in a ping, once what was told is written: whether it received that.
+    pub fn asks(&mut self) -> Option<[u8; 8]> {
+        match &mut self.place {
+            Place::Inside(inside) => inside.receipts.ask(),
+            Place::Outside => None,
+        }
+    }
+
+    /// The other side's WebSocket answered a ping.
+    pub fn pong(&mut self, payload: &[u8]) {
+        if let Place::Inside(inside) = &mut self.place
+            && let Some(received) = inside.receipts.answered(payload)
+        {
+            inside.outbox.confirm(received);
         }
     }
 
@@ -221,7 +241,7 @@ impl Client {
             Reply::Rejoined { connection, rpc } => (connection.clone(), rpc.clone()),
             _ => return Err(closed()),
         };
-        self.place = Place::Inside(Inside { session, connection, rpc, outbox: inbox, leaving: false });
+        self.place = Place::Inside(Inside { session, connection, rpc, outbox: inbox, receipts: Receipts::default(), leaving: false });
         Ok(reply)
     }
 
@@ -232,6 +252,7 @@ impl Client {
         let Place::Inside(inside) = &self.place else { return Turn::Say(rpc::error(&id, &errors::not_joined(&self.own))) };
         let asked = match call {
             Call::Publish(_) => Asked::Publish,
+            Call::Reconnect { .. } => Asked::Reconnect,
             Call::Unsubscribe { .. } => Asked::Unsubscribe,
             Call::ForceDisconnect { .. } => Asked::ForceDisconnect,
             Call::ForceUnpublish { .. } => Asked::ForceUnpublish,
@@ -252,8 +273,9 @@ impl Client {
     fn render(&mut self, outgoing: Outgoing) -> Option<String> {
         match outgoing {
             Outgoing::Notice(notice) => {
-                if let (Notice::ParticipantEvicted { connection, .. }, Place::Inside(inside)) = (&notice, &mut self.place) {
-                    inside.leaving |= *connection == inside.connection;
+                if let Place::Inside(inside) = &mut self.place {
+                    inside.receipts.said(inside.outbox.taken());
+                    inside.leaving |= matches!(&notice, Notice::ParticipantEvicted { connection, .. } if *connection == inside.connection);
                 }
                 Some(notifications::notification(&notice))
             }

@@ -14,6 +14,7 @@ pub enum Asked {
         token: String,
     },
     Publish,
+    Reconnect,
     Unsubscribe,
     ForceDisconnect,
     ForceUnpublish,
@@ -67,6 +68,7 @@ pub fn of(denied: &Denied, asked: &Asked, me: Option<&ConnectionId>) -> RpcError
         Denied::BadOffer(why) => {
             let text = match asked {
                 Asked::Publish => format!("Error generating SDP response for publishing user {me}"),
+                Asked::Reconnect => format!("Error generating SDP response for reconnecting user {me}"),
                 _ => format!("Error generating SDP response for receiving user {me}"),
             };
             RpcError { data: Some(why.clone()), ..RpcError::new(302, text) }

@@ -64,6 +64,7 @@ pub enum Method {
     UnpublishVideo,
     ReceiveVideoFrom,
     UnsubscribeFromVideo,
+    ReconnectStream,
     OnIceCandidate,
     SendMessage,
     StreamPropertyChanged,
@@ -87,6 +88,7 @@ const NAMES: &[(&str, Method)] = &[
     ("unpublishVideo", Method::UnpublishVideo),
     ("receiveVideoFrom", Method::ReceiveVideoFrom),
     ("unsubscribeFromVideo", Method::UnsubscribeFromVideo),
+    ("reconnectStream", Method::ReconnectStream),
     ("onIceCandidate", Method::OnIceCandidate),
     ("sendMessage", Method::SendMessage),
     ("streamPropertyChanged", Method::StreamPropertyChanged),
@@ -98,7 +100,6 @@ const NAMES: &[(&str, Method)] = &[
     ("removeFilterEventListener", Method::Filter),
     ("forceDisconnect", Method::ForceDisconnect),
     ("forceUnpublish", Method::ForceUnpublish),
-    ("reconnectStream", Method::NotOffered),
     ("prepareReceiveVideoFrom", Method::NotOffered),
     ("sessionStatus", Method::NotOffered),
     ("subscribeToSpeechToText", Method::NotOffered),
@@ -135,6 +136,9 @@ impl Method {
                 Call::Subscribe { stream: StreamId::from(params.text("sender")?), offer: params.text("sdpOffer")?.to_owned() }
             }
             Method::UnsubscribeFromVideo => Call::Unsubscribe { sender: ConnectionId::from(params.text("sender")?) },
+            Method::ReconnectStream => {
+                Call::Reconnect { stream: StreamId::from(params.text("stream")?), offer: reconnect_offer(&params)?.to_owned() }
+            }
             Method::OnIceCandidate => Call::Candidate {
                 endpoint: ConnectionId::from(params.text("endpointName")?),
                 candidate: params.text("candidate")?.to_owned(),
@@ -180,6 +184,14 @@ fn publish(params: &Params) -> Result<PublishCall, RpcError> {
         frame_rate: params.0.get("frameRate").and_then(Value::as_i64).filter(|rate| *rate >= 0),
         video_dimensions: params.optional_text("videoDimensions")?,
     })
+}
+
+/// Clients up to 2.17 call every offer of reconnectStream `sdpOffer`; later ones call a publisher's `sdpString` (signaling.md §6.8).
+fn reconnect_offer<'a>(params: &Params<'a>) -> Result<&'a str, RpcError> {
+    match params.0.contains_key("sdpOffer") {
+        true => params.text("sdpOffer"),
+        false => params.text("sdpString"),
+    }
 }
 
 /// The signal is a JSON object within a string (signaling.md §6.10).
@@ -346,6 +358,21 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_is_reconnected_under_either_name_of_the_offer() {
+        let expect = Call::Reconnect { stream: "str_1".into(), offer: "v=0".into() };
+        for params in [
+            // all clients for a subscription, those up to 2.17 for a publication too
+            json!({"stream": "str_1", "sdpOffer": "v=0"}),
+            // 2.18 and later for a publication
+            json!({"stream": "str_1", "sdpString": "v=0"}),
+            json!({"stream": "str_1", "sdpOffer": "v=0", "forciblyReconnect": false}),
+            json!({"stream": "str_1", "sdpOffer": "v=0", "sdpString": "v=1"}),
+        ] {
+            assert_eq!(call("reconnectStream", params), expect);
+        }
+    }
+
+    #[test]
     fn the_join_knows_its_token_in_every_form() {
         let Ok(Asks::Join(join)) = read("joinRoom", join_params()) else { panic!() };
         assert_eq!((join.session.as_str(), join.metadata.as_str(), join.sdk_version.clone()), ("ses_A", "alice", None));
@@ -367,6 +394,7 @@ mod tests {
             ("joinRoom", join_params(), vec!["token", "session", "platform", "metadata", "secret"]),
             ("publishVideo", publish_params(), vec!["sdpOffer", "doLoopback", "hasAudio", "hasVideo"]),
             ("receiveVideoFrom", json!({"sender":"s","sdpOffer":"v"}), vec!["sender", "sdpOffer"]),
+            ("reconnectStream", json!({"stream":"s","sdpOffer":"v"}), vec!["stream"]),
             ("unsubscribeFromVideo", json!({"sender":"s"}), vec!["sender"]),
             ("onIceCandidate", json!({"endpointName":"c","candidate":"x"}), vec!["endpointName", "candidate"]),
             ("sendMessage", json!({"message":"{}"}), vec!["message"]),
@@ -400,7 +428,8 @@ mod tests {
         let table = [
             ("applyFilter", json!({}), 406),
             ("removeFilterEventListener", json!({}), 406),
-            ("reconnectStream", json!({}), 996),
+            ("reconnectStream", json!({"stream": "str_1"}), -32602),
+            ("reconnectStream", json!({"sdpOffer": "v=0"}), -32602),
             ("noSuchMethod", json!({}), -32601),
             ("sendMessage", json!({"message":"not json"}), 600),
             ("sendMessage", json!({"message":"{\"to\":[null]}"}), 601),

@@ -7,6 +7,7 @@
 //! | `rpc` | JSON-RPC frames as text, in and out |
 //! | `methods` | method and parameters → [`crate::session::Call`] |
 //! | `notifications` | [`crate::session::Reply`] and [`crate::session::Notice`] → JSON |
+//! | `receipts` | which notices the client has received for certain |
 //! | `errors` | the one table [`crate::session::Denied`] → code and text |
 //!
 //! No rule of the domain stands here: a request becomes one command of the session, what the session writes into the client's
@@ -16,6 +17,7 @@ mod client;
 mod errors;
 mod methods;
 mod notifications;
+mod receipts;
 mod rpc;
 mod socket;
 

@@ -52,6 +52,10 @@ fn join_result(joined: &Joined, host: Host) -> Map<String, Value> {
         let servers: Vec<Value> = host.ice_servers.iter().map(|url| json!({ "url": url })).collect();
         result.insert("customIceServers".into(), servers.into());
     }
+    if let Some((recording, name)) = &joined.recording {
+        result.insert("recordingId".into(), recording.as_str().into());
+        result.insert("recordingName".into(), name.as_str().into());
+    }
     result
 }
 
@@ -181,6 +185,7 @@ mod tests {
             record: true,
             rpc: "k3v".into(),
             others,
+            recording: None,
         }))
     }
 
@@ -205,6 +210,11 @@ mod tests {
         assert_eq!(text(&joined(vec![alice, quiet]), Host { ice_servers: &servers, ..HOST }), golden);
         assert!(text(&joined(vec![]), HOST).contains(r#""value":[]"#), "an empty session has an empty value, not none");
         assert!(!text(&joined(vec![]), HOST).contains("customIceServers"));
+        assert!(!text(&joined(vec![]), HOST).contains("recording"));
+        let Reply::Joined(mut late) = joined(vec![]) else { panic!("it is a join") };
+        late.recording = Some(("ses_A~1".into(), "visit".into()));
+        let end = r#""role":"PUBLISHER","recordingId":"ses_A~1","recordingName":"visit"}"#;
+        assert!(text(&Reply::Joined(late), HOST).ends_with(end));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::client::{Client, Told, Turn};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::FutureExt;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -41,7 +42,9 @@ enum End {
 /// Serves one socket until it ends. `stop` becomes true when the server stops; holding it tells the door that this task lives.
 pub async fn serve(mut socket: WebSocket, door: Arc<Door>, ip: IpAddr, mut stop: watch::Receiver<bool>) {
     let mut client = Client::new(door.clone(), ip);
-    let end = converse(&mut socket, &mut client, &door, &mut stop).await;
+    // a panic is a bug met by this client: its session must hear that the socket is gone all the same
+    let conversation = AssertUnwindSafe(converse(&mut socket, &mut client, &door, &mut stop)).catch_unwind().await;
+    let end = conversation.unwrap_or(End::Ours(close_code::ERROR, "Internal error"));
     tracing::debug!(%ip, ?end, "signaling socket ends");
     client.gone().await;
     if let End::Ours(code, reason) = end {
@@ -58,11 +61,18 @@ async fn converse(socket: &mut WebSocket, client: &mut Client, door: &Door, stop
             message = socket.recv(), if client.may_ask() => match message {
                 Some(Ok(Message::Text(text))) => heard(socket, client, &mut watchdog, door, text.as_str()).await,
                 Some(Ok(Message::Binary(_))) => Err(End::Ours(close_code::UNSUPPORTED, "text messages only")),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+                Some(Ok(Message::Ping(_))) => Ok(()),
+                Some(Ok(Message::Pong(payload))) => {
+                    client.pong(&payload);
+                    ask(socket, client).await
+                }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::ByClient),
             },
             told = client.told() => match told {
-                Told::Message(text) => say(socket, text).await,
+                Told::Message(text) => match say(socket, text).await {
+                    Ok(()) => ask(socket, client).await,
+                    end => end,
+                },
                 Told::Left => {
                     leave_by = Some(door.clock.now() + LINGER);
                     Ok(())
@@ -111,8 +121,20 @@ async fn heard(socket: &mut WebSocket, client: &mut Client, watchdog: &mut Watch
     }
 }
 
+/// Asks whether what was said has been received, unless that is known or has been asked.
+async fn ask(socket: &mut WebSocket, client: &mut Client) -> Result<(), End> {
+    match client.asks() {
+        Some(question) => write(socket, Message::Ping(question.to_vec().into())).await,
+        None => Ok(()),
+    }
+}
+
 async fn say(socket: &mut WebSocket, text: String) -> Result<(), End> {
-    match tokio::time::timeout(WRITE_DEADLINE, socket.send(Message::Text(text.into()))).await {
+    write(socket, Message::Text(text.into())).await
+}
+
+async fn write(socket: &mut WebSocket, message: Message) -> Result<(), End> {
+    match tokio::time::timeout(WRITE_DEADLINE, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(End::ByClient),
         Err(_) => Err(End::NotReading),

@@ -15,6 +15,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use viduct_testkit::signaling::Client;
 
+/// A message that makes the door panic, in tests alone.
+pub const BUG: &str = "a bug";
 const SOON: Duration = Duration::from_secs(5);
 
 /// A door on a port of this machine, with a session behind it.
@@ -224,6 +226,46 @@ async fn a_lost_socket_comes_back_on_another_and_misses_nothing() {
     bob.closed(SOON).await;
     again.must("echo", json!({})).await;
     assert!(alice.log().iter().all(|n| n.method != "participantLeft"), "the late end of the old socket evicts nobody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_network_swallowed_is_told_over_the_next_socket_and_nothing_twice() {
+    let house = House::open().await;
+    let (alice, _) = house.joined("alice").await;
+    let (bob, joined) = house.joined("bob").await;
+    let say = |n: usize| json!({"message": json!({"to": [], "data": n.to_string(), "type": "signal:n"}).to_string()});
+    alice.must("sendMessage", say(0)).await;
+    bob.notice("sendMessage", |p| p["data"] == "0").await;
+    // the door's question and its answer have passed before those of later requests
+    for _ in 0..2 {
+        bob.must("echo", json!({})).await;
+    }
+    // the cable is pulled and nobody notices: what is said now is written to a socket that nobody reads
+    bob.deaf();
+    for n in 1..=3 {
+        alice.must("sendMessage", say(n)).await;
+    }
+    let back = house.client().await;
+    back.must("connect", json!({"sessionId": joined["sessionId"]})).await;
+    back.notice("sendMessage", |p| p["data"] == "3").await;
+    let heard: Vec<_> = back.log().iter().map(|n| n.params["data"].clone()).collect();
+    assert_eq!(heard, ["1", "2", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bug_that_one_socket_meets_costs_that_socket_alone() {
+    let house = House::open().await;
+    let (alice, joined) = house.joined("alice").await;
+    let (bob, _) = house.joined("bob").await;
+    alice.send_text(BUG).await;
+    assert_eq!(alice.closed(SOON).await.code, 1011);
+    house.sockets(1).await;
+    bob.must("echo", json!({})).await;
+    // its session knows that it is away, and takes it back
+    let back = house.client().await;
+    back.must("connect", json!({"sessionId": joined["sessionId"]})).await;
+    back.must("echo", json!({})).await;
+    assert!(bob.log().iter().all(|n| n.method != "participantLeft"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

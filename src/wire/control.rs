@@ -2,6 +2,7 @@
 
 use super::camera::CameraSpec;
 use super::compose::{ComposeSlot, ComposeSpec, Written};
+use super::transcode::TranscodeSpec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -17,6 +18,8 @@ pub enum Spec {
     Camera(CameraSpec),
     /// Mix what arrives on the media socket into one file.
     Compose(ComposeSpec),
+    /// Take one video on [`VIDEO_SLOT`] and give it in another codec on [`VIDEO_SLOT`].
+    Transcode(TranscodeSpec),
 }
 
 /// Slot of a camera's video on the media socket.
@@ -44,6 +47,8 @@ pub enum ToWorker {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "say")]
 pub enum FromWorker {
+    /// The job stands and waits for what it will be given; that may take any time.
+    Listening,
     /// Media flows.
     Ready,
     /// Something worth one log line; the job goes on.

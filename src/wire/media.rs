@@ -164,6 +164,11 @@ pub fn encode_format(out: &mut Vec<u8>, slot: u8, format: &Format) {
     out.extend(format.profile_level_id.map_or(UNKNOWN_PROFILE, |id| id & 0xff_ffff).to_be_bytes());
 }
 
+/// Does the message ask for a keyframe? A worker that both takes and gives says two kinds of things on one socket.
+pub fn is_request(message: &[u8]) -> bool {
+    message.first() == Some(&KEYFRAME_REQUEST)
+}
+
 /// Appends a keyframe request to `out`.
 pub fn encode_keyframe_request(out: &mut Vec<u8>, slot: u8) {
     out.extend([KEYFRAME_REQUEST, slot]);

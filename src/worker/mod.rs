@@ -6,15 +6,20 @@
 //! which then closes the socket. A worker that cannot end by itself is ended by its own guard thread (`link::guard`).
 //!
 //! `pipeline` owns a pipeline and its safe end, `bus` is the one translator of bus messages, `camera` is the job that pulls a
-//! camera, `compose` the one that mixes many streams into one file. A job runs once and returns why it ended; trying again is
-//! the supervisor's.
+//! camera, `compose` the one that mixes many streams into one file, `transcode` the one that makes another codec of a picture. What
+//! several jobs do stands beside them: `inlet` makes whole access units of the packets that a job is given, `unit` and `output` of
+//! those that it gives. A job runs once and returns why it ended; trying again is the supervisor's.
 
 mod bus;
 mod camera;
 mod compose;
+mod inlet;
 mod link;
+mod output;
 mod pipeline;
 mod socket;
+mod transcode;
+mod unit;
 mod watchdog;
 
 use crate::wire::control::{Failure, FromWorker, Spec, ToWorker};
@@ -88,6 +93,7 @@ pub fn run() -> ExitCode {
     let end = match &spec {
         Spec::Camera(spec) => camera::run(spec, media, turns, queue, &mut link),
         Spec::Compose(spec) => compose::run(spec, media, &queue, &mut link),
+        Spec::Transcode(spec) => transcode::run(spec, media, &turns, &queue, &mut link),
     };
     link.say(&match end {
         Ok(()) => FromWorker::Finished,

@@ -29,6 +29,15 @@ fn a_daemon_that_dies_leaves_a_finished_file() {
 
 #[test]
 fn a_killed_composer_is_gone_on_with_in_the_same_file() {
+    is_gone_on_with(false);
+}
+
+#[test]
+fn so_is_one_that_failed_and_finished_it() {
+    is_gone_on_with(true);
+}
+
+fn is_gone_on_with(finished: bool) {
     let source = look(H264, 640, 360, 25);
     prepare(&[(0, source)]);
     let mut bench = Bench::start();
@@ -38,6 +47,10 @@ fn a_killed_composer_is_gone_on_with_in_the_same_file() {
     bench.kill();
     let killed = mp4::inspect(&bench.path()).unwrap();
     assert!(!killed.finished && killed.duration.as_secs_f64() > 2.5, "{killed:?}");
+    if finished {
+        // the same bytes as if the composer had
+        assert!(mp4::recover(&bench.path()).unwrap().finished);
+    }
     bench.play_until(4.5);
     bench.restart();
     bench.wait_ready();

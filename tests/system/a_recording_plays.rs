@@ -38,6 +38,9 @@ async fn of_a_camera_and_a_browser() {
     assert_eq!((&started["id"], &started["url"]), (&json!("gate"), &json!(null)));
     let told = alice.client.notice("recordingStarted", |p| p["id"] == "gate").await;
     assert_eq!(told["name"], "visit");
+    let bob = house.join(&session, "bob").await;
+    assert_eq!((&bob.joined["recordingId"], &bob.joined["recordingName"]), (&json!("gate"), &json!("visit")));
+    assert!(alice.joined.get("recordingId").is_none());
     assert_eq!(house.look(&session).await["recording"], true);
     // camera and composer
     house.workers(2, PATIENCE).await;

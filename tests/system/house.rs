@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 use viduct::clock::Clock;
 use viduct_testkit::daemon::{Daemon, Options};
+use viduct_testkit::material::Media;
 use viduct_testkit::peer::{Peer, Wish};
 use viduct_testkit::rest;
 use viduct_testkit::signaling::{Client, Refusal};
@@ -178,14 +179,30 @@ impl Member {
         Ok(published)
     }
 
+    /// Offers `peer` for a stream whose transport broke, under the name `key`; gives the result. The answer is handed to the peer.
+    pub async fn reconnect(&self, stream: &str, peer: &Peer, key: &str) -> Result<Value, Refusal> {
+        let result = self.client.request("reconnectStream", json!({"stream": stream, key: peer.offer()})).await?;
+        peer.answer(result["sdpAnswer"].as_str().expect("an answer"));
+        Ok(result)
+    }
+
     /// Subscribes to a stream; gives the viewer, whose transport comes up by itself.
     pub async fn watch(&self, stream: &str) -> Peer {
-        let mut peer = Peer::viewer(true, true);
-        peer.mark_offered();
-        let result = self.client.must("receiveVideoFrom", json!({"sender": stream, "sdpOffer": peer.offer()})).await;
-        peer.answer(result["sdpAnswer"].as_str().expect("an answer"));
-        peer
+        self.try_watch(stream, Peer::viewer(true, true)).await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
     }
+
+    /// The same with a peer of one's own, whose offer may be refused.
+    pub async fn try_watch(&self, stream: &str, mut peer: Peer) -> Result<Peer, Refusal> {
+        peer.mark_offered();
+        let result = self.client.request("receiveVideoFrom", json!({"sender": stream, "sdpOffer": peer.offer()})).await?;
+        peer.answer(result["sdpAnswer"].as_str().expect("an answer"));
+        Ok(peer)
+    }
+}
+
+/// A viewer that takes no video but of this codec.
+pub fn viewer_of(codec: Media) -> Peer {
+    Peer::new(&Wish { video: vec![codec], ..Wish::watch(true, true) })
 }
 
 /// Waits until a process is gone.

@@ -1,7 +1,7 @@
-//! One camera job with everything around it: the supervisor, the media socket's end of the daemon.
+//! One job with everything around it: the supervisor, the media socket's end of the daemon.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::socket::{MsgFlags, recv, send};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,13 +36,17 @@ pub enum Seen {
 impl Bench {
     /// Starts a job for the camera at `uri`.
     pub fn start(uri: &str) -> Bench {
-        let spec = Spec::Camera(CameraSpec::parse(uri, 100, true).unwrap().spec);
+        Bench::of(Spec::Camera(CameraSpec::parse(uri, 100, true).unwrap().spec))
+    }
+
+    /// Starts any job.
+    pub fn of(spec: Spec) -> Bench {
         let (feed, media) = media::pair().unwrap();
         let (handle, commands) = Handle::channel();
         let (sender, events) = mpsc::channel(256);
         let supervisor = jobs::start(Clock::System, Settings::new(env!("CARGO_BIN_EXE_viduct").into()), commands, sender);
         let job = JobId::new(SessionKey(1), 1);
-        handle.send(Command::Start { job, name: "con_test".into(), spec, media }).unwrap();
+        handle.send(Command::Start { job, name: "con_test".into(), spec, media, permit: None }).unwrap();
         Bench { handle, events, supervisor, feed: Arc::new(feed) }
     }
 
@@ -69,6 +73,22 @@ impl Bench {
         tokio::task::spawn_blocking(move || receive(&feed)).await.unwrap()
     }
 
+    /// Says something on the media socket.
+    pub fn give(&self, message: &[u8]) {
+        let length = send(self.feed.as_raw_fd(), message, MsgFlags::MSG_DONTWAIT).expect("the socket has room");
+        assert_eq!(length, message.len());
+    }
+
+    /// What has come on the media socket by now. That the worker asks for a keyframe is nothing.
+    pub fn seen_by_now(&self) -> Vec<Seen> {
+        let mut buffer = vec![0; MAX_MESSAGE];
+        let mut all = Vec::new();
+        while let Ok(length @ 1..) = recv(self.feed.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+            all.extend(parse(&buffer[..length]));
+        }
+        all
+    }
+
     /// Stops the job: its process is gone when this returns, and that took not long.
     pub async fn end(self) {
         drop(self.handle);
@@ -81,10 +101,16 @@ fn receive(feed: &OwnedFd) -> Seen {
     assert_eq!(poll(&mut [PollFd::new(feed.as_fd(), PollFlags::POLLIN)], limit), Ok(1), "no message in time");
     let mut buffer = vec![0; MAX_MESSAGE];
     let length = recv(feed.as_raw_fd(), &mut buffer, MsgFlags::empty()).unwrap();
-    match Message::parse(&buffer[..length]).unwrap() {
-        Message::Format { slot, format } => Seen::Format(slot, format),
-        Message::Packets { slot, captured_ns, packets } => Seen::Unit { slot, captured_ns, packets: packets.map(<[u8]>::to_vec).collect() },
-        Message::KeyframeRequest { .. } => panic!("a worker asks for nothing"),
+    parse(&buffer[..length]).expect("the worker of a camera asks for nothing")
+}
+
+fn parse(message: &[u8]) -> Option<Seen> {
+    match Message::parse(message).unwrap() {
+        Message::Format { slot, format } => Some(Seen::Format(slot, format)),
+        Message::Packets { slot, captured_ns, packets } => {
+            Some(Seen::Unit { slot, captured_ns, packets: packets.map(<[u8]>::to_vec).collect() })
+        }
+        Message::KeyframeRequest { .. } => None,
     }
 }
 

@@ -1,8 +1,9 @@
-//! Real worker processes against a real RTSP camera, as the supervisor runs them. The daemon's side is played by the test: it
+//! Real worker processes as the supervisor runs them: cameras against a real RTSP camera, transcoders against timed packets. The daemon's side is played by the test: it
 //! reads the media socket and the supervisor's events.
 
 mod bench;
 mod sync;
+mod transcoding;
 
 use bench::{Bench, Seen, h264_units};
 use nix::sys::signal::{Signal, kill};

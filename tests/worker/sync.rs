@@ -15,10 +15,10 @@ const AUDIO: &str = "appsrc name=in format=time caps=application/x-rtp,media=aud
 const LOUD: i16 = 3000;
 const MS: u64 = 1_000_000;
 
-type Timed = (u64, Vec<u8>);
+pub type Timed = (u64, Vec<u8>);
 
 /// Runs packets through a decoder; times (ns) go in and come out.
-fn decode(description: &str, packets: &[Timed]) -> Vec<Timed> {
+pub fn decode(description: &str, packets: &[Timed]) -> Vec<Timed> {
     let pipeline = gstreamer::parse::launch(description).unwrap().downcast::<gstreamer::Pipeline>().unwrap();
     let source = pipeline.by_name("in").and_downcast::<AppSrc>().unwrap();
     let sink = pipeline.by_name("out").and_downcast::<AppSink>().unwrap();
@@ -39,7 +39,7 @@ fn decode(description: &str, packets: &[Timed]) -> Vec<Timed> {
 }
 
 /// Times at which a state begins that `is_on` sees, at the least `gap` ns after it was on last.
-fn onsets(states: impl Iterator<Item = (u64, bool)>, gap: u64) -> Vec<u64> {
+pub fn onsets(states: impl Iterator<Item = (u64, bool)>, gap: u64) -> Vec<u64> {
     let mut last_on = None;
     let mut onsets = Vec::new();
     for (time, _) in states.filter(|(_, on)| *on) {

@@ -9,12 +9,15 @@ use crate::engine::feed::Heard;
 use crate::engine::track::Source;
 use crate::ids::{JobId, PeerId, TrackId};
 use crate::rtp::{Format, Kind, Packet};
+use crate::wire::media::is_request;
 use std::time::Instant;
 
 impl Core {
     /// A message came on a worker's media socket.
     pub fn message(&mut self, job: JobId, message: &[u8], moment: Moment) {
-        if let Some(sink) = self.sinks.get_mut(&job) {
+        // of a job that is both, the sink hears what is asked for and the feed what is given
+        let feeds = self.feeds.contains_key(&job) && !is_request(message);
+        if let Some(sink) = self.sinks.get_mut(&job).filter(|_| !feeds) {
             if let Some(track) = sink.hear(message) {
                 self.want_keyframe(track, moment.now);
             }
@@ -115,20 +118,45 @@ impl Core {
     pub(super) fn join(&mut self, id: PeerId, now: Instant) {
         let Some(peer) = self.peers.get(&id) else { return };
         let tracks: Vec<TrackId> = peer.outgoing.iter().map(|out| out.track).collect();
-        for (index, track_id) in tracks.into_iter().enumerate() {
-            let Some(track) = self.tracks.get(&track_id).filter(|t| t.kind == Kind::Video) else { continue };
-            let (cached, view) = (track.cached().to_vec(), track.view());
-            let mut waits = false;
-            self.turn(id, now, |peer| {
-                waits = peer.join(index, cached, view, now);
-                peer.tick(now).map(|()| true)
-            });
-            if waits {
-                self.want_keyframe(track_id, now);
-            }
+        tracks.into_iter().enumerate().for_each(|(index, track)| self.join_line(id, index, track, now));
+    }
+
+    /// The same for one line of the viewer.
+    fn join_line(&mut self, id: PeerId, index: usize, track_id: TrackId, now: Instant) {
+        let Some(track) = self.tracks.get(&track_id).filter(|t| t.kind == Kind::Video) else { return };
+        let (cached, view) = (track.cached().to_vec(), track.view());
+        let mut waits = false;
+        self.turn(id, now, |peer| {
+            waits = peer.join(index, cached, view, now);
+            peer.tick(now).map(|()| true)
+        });
+        if waits {
+            self.want_keyframe(track_id, now);
         }
         if self.peers.get(&id).is_some_and(|peer| peer.outgoing.iter().any(|out| out.paced())) {
             self.timers.pace(id, now);
+        }
+    }
+
+    /// A viewer's line of the track `from` carries `to` from now on, beginning with what that one's cache holds.
+    pub fn retune(&mut self, id: PeerId, from: TrackId, to: TrackId, now: Instant) {
+        let kind = |track| self.tracks.get(track).map(|track| track.kind);
+        if kind(&to).is_none() || kind(&from) != kind(&to) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(index) = peer.outgoing.iter().position(|out| out.track == from) else { return };
+        peer.outgoing[index].retune(to);
+        let connected = peer.connected();
+        if let Some(track) = self.tracks.get_mut(&from) {
+            track.consumers.retain(|consumer| *consumer != id);
+        }
+        if let Some(track) = self.tracks.get_mut(&to) {
+            track.consumers.push(id);
+        }
+        if connected {
+            self.join_line(id, index, to, now);
+            self.react(now);
         }
     }
 }

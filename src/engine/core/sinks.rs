@@ -47,12 +47,6 @@ impl Core {
         }
     }
 
-    /// Another process reads for this job: each slot begins anew.
-    pub fn restart_sink(&mut self, job: JobId, now: Instant) {
-        let slots = self.sinks.get(&job).map(Sink::slots).unwrap_or_default();
-        slots.into_iter().for_each(|(slot, track)| self.add_slot(job, slot, track, now));
-    }
-
     /// Gives a track's fresh packets to its sinks. True when one of them waits for a key frame.
     pub(super) fn forward_to_sinks(&mut self, id: TrackId, packets: &[Packet], now: Instant) -> bool {
         let Some(track) = self.tracks.get(&id) else { return false };

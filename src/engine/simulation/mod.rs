@@ -6,6 +6,7 @@ mod camera;
 mod client;
 mod publishing;
 mod sinking;
+mod transforming;
 mod trouble;
 mod viewing;
 mod worker;

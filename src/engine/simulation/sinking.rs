@@ -252,7 +252,7 @@ fn a_successor_gets_everything_again() {
     world.core.add_slot(worker.job, 3, camera, world.now);
     world.run(1010 * MS);
     let first = worker.read();
-    world.core.restart_sink(worker.job, world.now);
+    world.core.add_slot(worker.job, 3, camera, world.now);
     let again = worker.read();
     assert_eq!(captures(&again), captures(&first));
     assert!(again[0] == format_of(&world));
@@ -261,7 +261,7 @@ fn a_successor_gets_everything_again() {
     let worker = world.worker(4, 20_000);
     world.core.add_slot(worker.job, 3, camera, world.now);
     world.run(3000 * MS);
-    world.core.restart_sink(worker.job, world.now);
+    world.core.add_slot(worker.job, 3, camera, world.now);
     let mut got = worker.read();
     let old = got.iter().rposition(|got| *got == format_of(&world)).unwrap();
     assert!((1..20).contains(&old));
@@ -288,7 +288,6 @@ fn slots_end_with_their_track_their_job_or_when_told() {
     world.core.add_slot(worker.job, 9, track(77), world.now);
     world.core.add_slot(job(77), 0, one, world.now);
     world.core.remove_slot(job(77), 0);
-    world.core.restart_sink(job(77), world.now);
     world.run(500 * MS);
     let slots = |got: Vec<Got>| -> Vec<u8> {
         let mut slots: Vec<u8> = got

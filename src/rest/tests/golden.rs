@@ -27,6 +27,10 @@ impl Names {
                     *value = json!("<time>");
                 }
                 ("load", Value::Number(_)) => *value = json!("<load>"),
+                // a sentence that names an id
+                ("message", Value::String(text)) => {
+                    *value = json!(text.split(' ').map(|word| self.rename(word)).collect::<Vec<_>>().join(" "));
+                }
                 _ => self.normalise(value),
             }),
             Value::Array(items) => items.iter_mut().for_each(|item| self.normalise(item)),

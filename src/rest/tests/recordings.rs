@@ -104,6 +104,24 @@ async fn a_recording_lives_from_start_to_delete() {
 }
 
 #[tokio::test]
+async fn sound_alone_has_no_picture_to_tell_of() {
+    let bench = Bench::new();
+    bench.session("S", json!({})).await;
+    bench.camera("S").await;
+    // checked, then dropped
+    let wish = json!({"session": "S", "hasVideo": false, "resolution": "320x240", "recordingLayout": "PICTURE_IN_PICTURE"});
+    let started = bench.ask("POST", START, wish).await.json();
+    let keys: Vec<&str> = KEYS.into_iter().filter(|key| !["resolution", "frameRate", "recordingLayout"].contains(key)).collect();
+    has_keys(&started, &keys);
+    assert_eq!((&started["hasAudio"], &started["hasVideo"], &started["outputMode"]), (&json!(true), &json!(false), &json!("COMPOSED")));
+    let ready = bench.ask("POST", &format!("{API}/stop/S"), None).await.json();
+    has_keys(&ready, &keys);
+    assert_eq!((&ready["status"], &ready["hasVideo"]), (&json!("ready"), &json!(false)));
+    assert_eq!(ready["url"], "https://localhost:4443/openvidu/recordings/S/S.mp4");
+    assert_eq!(bench.get("/openvidu/recordings/S/S.mp4", &[]).await.status(), 200);
+}
+
+#[tokio::test]
 async fn starts_are_refused_in_the_documented_order() {
     let bench = Bench::new();
     bench.session("pending", json!({})).await;
@@ -156,7 +174,7 @@ async fn starts_are_refused_in_the_documented_order() {
         (json!({"shmSize": 134_217_727}), 422, "'shmSize'"),
         (json!({"shmSize": "1", "hasVideo": false}), 422, "'shmSize'"),
         (json!({"outputMode": "INDIVIDUAL", "resolution": "1x1"}), 501, "INDIVIDUAL"),
-        (json!({"hasVideo": false}), 501, "without video"),
+        (json!({"hasVideo": false, "resolution": "1x1"}), 422, "'resolution'"),
         (json!({"recordingLayout": "CUSTOM"}), 501, "BEST_FIT"),
         (json!({"recordingLayout": "PICTURE_IN_PICTURE"}), 501, "BEST_FIT"),
     ] {

@@ -19,6 +19,7 @@ impl Actor {
     pub(super) fn on_answered(&mut self, peer: PeerId, sdp: String) {
         match self.off_hold(peer) {
             Some(Hold::Publish(asker)) => self.published(asker, sdp),
+            Some(Hold::Reconnect(asker)) => self.reconnected(asker, sdp),
             Some(Hold::Subscribe { asker, publisher }) => self.subscribed(asker, &publisher, sdp),
             Some(Hold::Watch { viewer, enters, answer }) => self.watched(peer, viewer, enters, sdp, answer),
             None => tracing::debug!(?peer, "an answer that nobody waits for"),
@@ -47,10 +48,7 @@ impl Actor {
         match what {
             Use::Publication { of } => {
                 tracing::info!(connection = %of, %cause, "the media transport of a publisher ended; its stream stays published");
-                let active = self.roster.get_mut(&of).and_then(|connection| connection.active_mut());
-                if let Some(stream) = active.and_then(|active| active.publishing.live_mut()) {
-                    stream.source = Source::Client(None);
-                }
+                self.lose_transport(&of);
             }
             Use::Subscription { by, to } => {
                 tracing::info!(connection = %by, publisher = %to, %cause, "the media transport of a subscriber ended");
@@ -78,6 +76,25 @@ impl Actor {
         self.undo(peer, denied);
     }
 
+    /// Ends a transport, whether or not the engine has answered its offer; whoever waits for that is told.
+    pub(super) fn end_transport(&mut self, peer: PeerId, denied: Denied) {
+        if self.holds.contains(peer) {
+            self.give_up(peer, denied);
+        } else {
+            self.below.remove_peer(peer);
+        }
+    }
+
+    /// Notes that a published stream has no transport.
+    fn lose_transport(&mut self, of: &ConnectionId) {
+        let active = self.roster.get_mut(of).and_then(|connection| connection.active_mut());
+        if let Some(stream) = active.and_then(|active| active.publishing.live_mut())
+            && let Source::Client { peer, .. } = &mut stream.source
+        {
+            *peer = None;
+        }
+    }
+
     fn off_hold(&mut self, peer: PeerId) -> Option<Hold> {
         self.timers.clear(&Timer::Hold(peer));
         self.holds.take(peer)
@@ -92,6 +109,10 @@ impl Actor {
                 if let Some(stream) = active.and_then(|active| active.publishing.end()) {
                     self.below.remove_tracks(stream.tracks);
                 }
+                self.reply(asker, Err(denied));
+            }
+            Some(Hold::Reconnect(asker)) => {
+                self.lose_transport(&asker.connection);
                 self.reply(asker, Err(denied));
             }
             Some(Hold::Subscribe { asker, publisher }) => {
@@ -121,10 +142,10 @@ impl Actor {
     }
 
     fn subscribed(&mut self, asker: Asker, publisher: &ConnectionId, answer: String) {
-        let created_at = Some(self.clock.unix_ms());
+        let now = self.clock.unix_ms();
         let active = self.roster.get_mut(&asker.connection).and_then(|connection| connection.active_mut());
         if let Some(subscription) = active.and_then(|active| active.subscriptions.get_mut(publisher)) {
-            subscription.created_at = created_at;
+            subscription.created_at.get_or_insert(now);
         }
         self.reply(asker, Ok(Reply::Subscribed { answer }));
         self.review_camera(publisher);

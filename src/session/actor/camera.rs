@@ -11,6 +11,7 @@ use crate::session::error::Denied;
 use crate::session::lifecycle::Timer;
 use crate::session::notice::Notice;
 use crate::session::properties::CameraProperties;
+use crate::session::rendition::Renditions;
 use crate::session::snapshot::{ConnectionKind, ConnectionSnapshot};
 use crate::session::stream::{self, Publishing, Source, Stream};
 use crate::wire::control::Spec;
@@ -40,9 +41,10 @@ impl Actor {
         let record = properties.record;
         self.roster.insert(Connection { id: id.clone(), created_at: now, kind, record, server_data, state: State::Pending });
         self.enter(&id, active);
-        let source = Source::Camera(Camera::new(properties));
+        let (source, codec) = (Source::Camera(Camera::new(properties)), stream::OF_CAMERA);
         if let Some(active) = self.roster.get_mut(&id).and_then(|connection| connection.active_mut()) {
-            active.publishing = Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source }));
+            active.publishing =
+                Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source, codec, renditions: Renditions::default() }));
         }
         self.film_joined(&id);
         self.tell_others(&id, Notice::ParticipantPublished { connection: id.clone(), stream: info });
@@ -77,8 +79,11 @@ impl Actor {
         }
     }
 
-    /// What a supervisor said about a camera's job; it has logged it already.
+    /// What a supervisor said about a job; it has logged it already.
     pub(super) fn on_job(&mut self, event: jobs::Event) {
+        if let Some(publisher) = self.below.transcoded_by(event.job()).cloned() {
+            return self.on_rendition_job(&publisher, &event);
+        }
         let (job, health) = match event {
             jobs::Event::Ready { job } => (job, Health::Up),
             jobs::Event::Down { job, failure, .. } => (job, Health::Down(failure.kind)),
@@ -104,7 +109,7 @@ fn camera_mut(connection: &mut Connection) -> Option<(&mut Camera, Tracks)> {
     let stream = connection.active_mut()?.publishing.live_mut()?;
     match &mut stream.source {
         Source::Camera(camera) => Some((camera, stream.tracks)),
-        Source::Client(_) => None,
+        Source::Client { .. } => None,
     }
 }
 

@@ -84,15 +84,17 @@ impl Actor {
     fn joined(&self, id: &ConnectionId, secret: &str) -> Option<Joined> {
         let connection = self.roster.get(id)?;
         let member = connection.member()?;
+        let role = connection.role()?;
         Some(Joined {
             connection: member.connection,
             session: self.id.clone(),
             created_at: member.created_at,
             metadata: member.metadata,
-            role: connection.role()?,
+            role,
             record: connection.record,
             rpc: token::rpc_id(self.key, secret),
             others: self.roster.members_but(id),
+            recording: self.film_for(role),
         })
     }
 

@@ -4,8 +4,9 @@
 //! snapshot, then what was collected goes out. So who hears an answer already reads its effect. A turn never waits: engine and
 //! supervisor are told by try-send, and whoever needs their answer is put on hold (`holds.rs`).
 //!
-//! This file has the loop and the dispatch; each subject has a file: [`join`], [`leave`], [`publish`], [`subscribe`], [`camera`],
-//! [`watch`], [`record`], [`relay`], [`moderate`] for requests, [`answers`] for the engine's word on an offer.
+//! This file has the loop and the dispatch; each subject has a file: [`join`], [`leave`], [`publish`], [`subscribe`],
+//! [`reconnect`], [`camera`], [`watch`], [`rendition`], [`record`], [`relay`], [`moderate`] for requests, [`answers`] for the
+//! engine's word on an offer.
 
 mod answers;
 mod camera;
@@ -13,8 +14,10 @@ mod join;
 mod leave;
 mod moderate;
 mod publish;
+mod reconnect;
 mod record;
 mod relay;
+mod rendition;
 mod subscribe;
 mod watch;
 
@@ -204,6 +207,7 @@ impl Actor {
         let result: Result<Option<Reply>, Denied> = match call {
             Call::Publish(call) => self.on_publish(&asker, call).map(|()| None),
             Call::Subscribe { stream, offer } => self.on_subscribe(&asker, &stream, offer).map(|()| None),
+            Call::Reconnect { stream, offer } => self.on_reconnect(&asker, &stream, offer).map(|()| None),
             Call::Leave => {
                 self.on_leave(&asker);
                 Ok(None)
@@ -230,9 +234,7 @@ impl Actor {
             Event::Engine(engine::Event::Refused { peer, refusal }) => self.on_refused(peer, &refusal),
             Event::Engine(engine::Event::Closed { peer, cause }) => self.on_closed(peer, cause),
             Event::Engine(engine::Event::Connected { peer }) => tracing::debug!(session = %self.id, ?peer, "media is connected"),
-            Event::Engine(engine::Event::TrackLive { track, format }) => {
-                tracing::debug!(session = %self.id, ?track, ?format, "media flows")
-            }
+            Event::Engine(engine::Event::TrackLive { track, format }) => self.on_track_live(track, format),
             Event::Jobs(event) => self.on_job(event),
         }
     }
@@ -243,6 +245,7 @@ impl Actor {
             match timer {
                 Timer::Grace(connection) => self.depart(&connection, EndReason::NetworkDisconnect, None),
                 Timer::Camera(connection) => self.on_camera_timer(&connection),
+                Timer::Rendition(connection, codec) => self.on_rendition_timer(&connection, codec),
                 Timer::Hold(peer) => self.give_up(peer, Denied::TimedOut(HOLD.as_secs())),
                 Timer::Autostop => self.on_autostop(),
                 // each turn ends with a try
@@ -253,6 +256,7 @@ impl Actor {
 
     /// Ends a turn: readers first, then everybody who is told, and what comes of that.
     fn settle(&mut self) {
+        self.review_renditions();
         if !self.below.retry() {
             self.timers.set(Timer::Unsaid, self.clock.now() + RETRY);
         }

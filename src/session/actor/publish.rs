@@ -8,6 +8,7 @@ use crate::session::error::Denied;
 use crate::session::holds::{Asker, Hold};
 use crate::session::lifecycle::Timer;
 use crate::session::notice::{EndReason, Notice};
+use crate::session::rendition::Renditions;
 use crate::session::role::Role;
 use crate::session::snapshot::ConnectionKind;
 use crate::session::stream::{self, Publishing, Source, Stream};
@@ -23,24 +24,30 @@ impl Actor {
         if connection.active().is_none_or(|active| active.publishing != Publishing::No) {
             return Err(Denied::AlreadyPublishing { connection: id.clone(), session: self.id.clone() });
         }
-        let video_codecs = stream::publish_codecs(&self.properties);
-        if call.has_video && video_codecs.is_empty() {
+        if call.has_video && stream::publish_codecs(&self.properties).is_empty() {
             return Err(Denied::NoCodec(format!("the video codec forced by session {} cannot be published here", self.id)));
         }
         if !call.has_audio && !call.has_video {
             return Err(no_answer(id));
         }
-        let max_video_kbps = self.max_video_kbps(&connection.kind);
         let info = stream::of_client(id, &call);
+        let loopback = call.loopback;
+        let offer = self.offer(&connection.kind, call.offer, loopback);
         let tracks = self.below.add_tracks(call.has_audio, call.has_video)?;
-        let offer = Offer { sdp: call.offer, video_codecs, max_video_kbps, loopback: call.loopback };
+        let codec = offer.codec();
         let peer = self.below.publish(id, tracks, offer).inspect_err(|_| self.below.remove_tracks(tracks))?;
         if let Some(active) = self.roster.get_mut(id).and_then(|c| c.active_mut()) {
-            let source = Source::Client(Some(peer));
-            active.publishing = Publishing::Offered(Box::new(Stream { info, tracks, source }));
+            let source = Source::Client { peer: Some(peer), loopback };
+            active.publishing = Publishing::Offered(Box::new(Stream { info, tracks, source, codec, renditions: Renditions::default() }));
         }
         self.hold(peer, Hold::Publish(asker.clone()));
         Ok(())
+    }
+
+    /// What the engine is told of an offer to publish, the first one or another for the same stream.
+    pub(super) fn offer(&self, kind: &ConnectionKind, sdp: String, loopback: bool) -> Offer {
+        let video_codecs = stream::publish_codecs(&self.properties);
+        Offer { sdp, video_codecs, max_video_kbps: self.max_video_kbps(kind), loopback }
     }
 
     /// Upper bound of a publisher's video in kbit/s: its own if it has one, else that of the box. Nothing or less is no bound.
@@ -65,7 +72,7 @@ impl Actor {
     }
 
     /// Everything behind a stream that its publisher gave up ends: those who receive it, its transport or job, its tracks.
-    pub(super) fn end_stream(&mut self, publisher: &ConnectionId, stream: Stream) {
+    pub(super) fn end_stream(&mut self, publisher: &ConnectionId, mut stream: Stream) {
         self.film.left(&stream);
         let mut leaving = Vec::new();
         for (peer, what) in self.below.watching(publisher) {
@@ -82,11 +89,14 @@ impl Actor {
             }
         }
         match &stream.source {
-            Source::Client(peer) => peer.iter().for_each(|peer| self.below.remove_peer(*peer)),
+            Source::Client { peer, .. } => peer.iter().for_each(|peer| self.end_transport(*peer, Denied::NotPublishing(publisher.clone()))),
             Source::Camera(camera) => {
                 camera.job().iter().for_each(|job| self.below.stop_job(*job));
                 self.timers.clear(&Timer::Camera(publisher.clone()));
             }
+        }
+        for (codec, rendition) in stream.renditions.take_all() {
+            self.end_rendition(publisher, codec, rendition);
         }
         self.below.remove_tracks(stream.tracks);
         // a WHEP viewer came for this stream alone

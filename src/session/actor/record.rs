@@ -9,6 +9,7 @@ use crate::session::command::Answer;
 use crate::session::error::{Denied, NotRecorded};
 use crate::session::lifecycle::Timer;
 use crate::session::notice::{EndReason, Notice};
+use crate::session::role::Role;
 use crate::session::stream::Stream;
 use std::future::pending;
 
@@ -66,7 +67,7 @@ impl Actor {
         let cast: Vec<Cast> = self.roster.active().filter_map(|connection| Some(cast(connection.live()?))).collect();
         let nobody_publishes = cast.is_empty();
         let request = Request { session: self.id.clone(), session_created_at: self.created_at, plan, cast };
-        let recorder = recordings.start(request);
+        let recorder = recordings.start(request).map_err(|refused| Denied::Busy(refused.to_string()))?;
         let follower = recorder.follower();
         self.film.stopped.retain(|follower| !follower.progress().status().is_final());
         (self.film.recorder, self.film.announced) = (Some(recorder), false);
@@ -179,6 +180,13 @@ impl Actor {
             let (recording, name) = (recording.id.clone(), recording.name.clone());
             self.tell_audience(&Notice::RecordingStarted { recording, name });
         }
+    }
+
+    /// What somebody who joins now is told of the recording: as much as those of his role were when it began (signaling.md §7.11).
+    pub(super) fn film_for(&self, role: Role) -> Option<(RecordingId, String)> {
+        let hears = self.film.announced && self.settings.recording_audience.includes(role);
+        let recording = self.film.recorder.as_ref().filter(|_| hears)?.progress().recording?;
+        Some((recording.id.clone(), recording.name.clone()))
     }
 
     fn tell_audience(&mut self, notice: &Notice) {

@@ -12,16 +12,30 @@ impl Actor {
     /// Hands the offer to the engine and puts the caller on hold. Asking again replaces what was.
     pub(super) fn on_subscribe(&mut self, asker: &Asker, stream: &StreamId, offer: String) -> Result<(), Denied> {
         let id = &asker.connection;
-        let (publisher, tracks) = match self.roster.publisher(stream).and_then(|c| Some((c.id.clone(), c.live()?.tracks))) {
-            Some((publisher, _)) if publisher == *id => return Err(Denied::OwnStream),
+        let publisher = match self.roster.publisher(stream).map(|c| c.id.clone()) {
+            Some(publisher) if publisher == *id => return Err(Denied::OwnStream),
             Some(found) => found,
             None => return Err(self.no_stream(id, stream)),
         };
+        self.receive(asker, stream, publisher, offer, None)
+    }
+
+    /// Receives a stream over a new transport, which replaces the one there was; `created_at` if the client received it before.
+    pub(super) fn receive(
+        &mut self,
+        asker: &Asker,
+        stream: &StreamId,
+        publisher: ConnectionId,
+        offer: String,
+        created_at: Option<u64>,
+    ) -> Result<(), Denied> {
+        let id = &asker.connection;
+        let (tracks, view) = self.tracks_for(&publisher, &offer)?;
         self.end_subscription(id, &publisher);
         let what = Use::Subscription { by: id.clone(), to: publisher.clone() };
-        let peer = self.below.subscribe(what, tracks, offer)?;
+        let peer = self.below.subscribe(what, tracks, view, offer)?;
         if let Some(active) = self.roster.get_mut(id).and_then(|c| c.active_mut()) {
-            active.subscriptions.insert(publisher.clone(), Subscription { stream: stream.clone(), peer, created_at: None });
+            active.subscriptions.insert(publisher.clone(), Subscription { stream: stream.clone(), peer, created_at });
         }
         self.hold(peer, Hold::Subscribe { asker: asker.clone(), publisher });
         Ok(())
@@ -49,7 +63,7 @@ impl Actor {
     }
 
     /// Ends what a client receives from `publisher`, whether or not the engine has answered.
-    fn end_subscription(&mut self, id: &ConnectionId, publisher: &ConnectionId) {
+    pub(super) fn end_subscription(&mut self, id: &ConnectionId, publisher: &ConnectionId) {
         let active = self.roster.get(id).and_then(|connection| connection.active());
         let Some(peer) = active.and_then(|active| active.subscriptions.get(publisher)).map(|s| s.peer) else { return };
         if self.holds.contains(peer) {

@@ -20,7 +20,8 @@ pub(super) struct Viewer {
 }
 
 impl Actor {
-    /// An offer to receive `stream`. A token is spent by the attempt, unless there is no such stream or the engine takes no more.
+    /// An offer to receive `stream`. A token is spent by the attempt, unless there is no such stream, nothing of it can be
+    /// had, or the engine takes no more.
     pub(super) fn on_watch(
         &mut self,
         stream: StreamId,
@@ -29,8 +30,7 @@ impl Actor {
         (ip, platform): (IpAddr, String),
         answer: Answer<Watching>,
     ) {
-        let found = self.roster.publisher(&stream).and_then(|c| Some((c.id.clone(), c.live()?.tracks)));
-        let Some((to, tracks)) = found else {
+        let Some(to) = self.roster.publisher(&stream).map(|c| c.id.clone()) else {
             return self.answer(answer, Err(Denied::UnknownStream { stream, session: self.id.clone() }));
         };
         let enters = match access {
@@ -41,7 +41,8 @@ impl Actor {
             },
         };
         let viewer = self.below.new_viewer();
-        let peer = match self.below.subscribe(Use::Viewer { viewer, to }, tracks, offer) {
+        let found = self.tracks_for(&to, &offer);
+        let peer = match found.and_then(|(tracks, view)| self.below.subscribe(Use::Viewer { viewer, to }, tracks, view, offer)) {
             Ok(peer) => peer,
             Err(denied) => return self.answer(answer, Err(denied)),
         };

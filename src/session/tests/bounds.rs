@@ -1,6 +1,7 @@
 //! Stories of full queues, of clients that do not read, and of a session that panics.
 
 use super::*;
+use crate::session::rendition::View;
 
 /// Fills the engine's queue; nobody reads it until the next pump.
 fn clog(house: &House) {
@@ -118,7 +119,7 @@ async fn what_a_session_has_below_goes_with_it_whatever_ends_it() {
     below.start_camera(&"ipc_1".into(), spec, tracks).unwrap();
     let what = crate::session::below::Use::Subscription { by: "con_1".into(), to: "ipc_1".into() };
     house.manner = Manner::Wait;
-    below.subscribe(what, tracks, "an offer".into()).unwrap();
+    below.subscribe(what, tracks, View::default(), "an offer".into()).unwrap();
     house.pump().await;
     assert_eq!((house.tracks.len(), house.peers.len(), house.feeds.len()), (2, 1, 1));
     drop(below);

@@ -1,23 +1,27 @@
 //! Stories of sessions in simulated time: real registry and actors, and in the place of engine and supervisor a house that plays
 //! them by hand. Nothing waits for wall time; [`House::pump`] lets everybody run until nobody has anything to do.
 //!
-//! `clients` tells of those who come and go, `moderation` of those who are made to, `hosting` of media nodes, `media` of streams, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `bounds` of full
+//! `clients` tells of those who come and go, `moderation` of those who are made to, `hosting` of media nodes, `media` of streams,
+//! `reconnects` of transports that broke, `cuts` of networks that break at random, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `bounds` of full
 //! queues and of panics; `random` plays any story at all and checks what always holds.
 
 mod bounds;
 mod cameras;
 mod clients;
+mod cuts;
 mod hosting;
 mod media;
 mod moderation;
 mod random;
+mod reconnects;
 mod recordings;
+mod renditions;
 mod whep;
 
 use super::command::{Call, Command, Join, PublishCall, RequestId, SocketId};
 use super::error::Denied;
 use super::notice::{EndReason, Joined, Notice, Reply};
-use super::outbox::{Outbox, Outgoing};
+use super::outbox::{Inbox, Outbox, Outgoing};
 use super::properties::{
     CameraProperties, ForcedCodec, MediaMode, RecordingMode, RecordingProperties, SessionProperties, WebrtcProperties,
 };
@@ -72,6 +76,10 @@ struct House {
     sinks: BTreeMap<JobId, BTreeMap<u8, TrackId>>,
     /// Of the recordings.
     folder: tempfile::TempDir,
+    /// The tracks that transcoders make.
+    made: BTreeMap<JobId, TrackId>,
+    permits: BTreeMap<JobId, jobs::budget::Permit>,
+    retuned: Vec<(PeerId, TrackId, TrackId)>,
     /// Everything that ever was: ids are not used twice.
     ever: BTreeSet<String>,
     candidates: Vec<(PeerId, String)>,
@@ -85,9 +93,14 @@ impl House {
     }
 
     fn with(settings: Settings) -> House {
+        House::within(settings, u32::MAX)
+    }
+
+    /// A house whose board has so many thousandths of a core for transcoders and composers.
+    fn within(settings: Settings, budget: u32) -> House {
         let (engine, engine_commands, _wake) = engine::Handle::channel().unwrap();
-        let (jobs, jobs_commands) = jobs::Handle::channel();
         let clock = Clock::simulated(START_MS);
+        let (jobs, jobs_commands) = jobs::Handle::with(jobs::Budget::new(Some(budget), clock));
         let folder = tempfile::tempdir().unwrap();
         let library = Library::open(folder.path(), "https://box".into()).unwrap();
         let recordings = Recordings::new(library, engine.clone(), jobs.clone(), clock);
@@ -115,6 +128,9 @@ impl House {
             composers: Composers::default(),
             sinks: BTreeMap::new(),
             folder,
+            made: BTreeMap::new(),
+            permits: BTreeMap::new(),
+            retuned: Vec::new(),
             candidates: Vec::new(),
             published: Vec::new(),
             subscribed: Vec::new(),
@@ -141,9 +157,15 @@ impl House {
                     jobs::Command::Tell { job, .. } | jobs::Command::Stop { job } if job.session() == SessionKey::RECORDINGS => {
                         self.on_composer(command).await;
                     }
-                    jobs::Command::Start { job, .. } => assert!(self.jobs.insert(job) && self.feeds.contains(&job)),
+                    jobs::Command::Start { job, permit, .. } => {
+                        assert!(self.jobs.insert(job) && self.feeds.contains(&job));
+                        self.permits.extend(permit.map(|permit| (job, permit)));
+                    }
                     jobs::Command::Tell { job, .. } => panic!("a camera is told nothing: {job:?}"),
-                    jobs::Command::Stop { job } => assert!(self.jobs.remove(&job)),
+                    jobs::Command::Stop { job } => {
+                        self.permits.remove(&job);
+                        assert!(self.jobs.remove(&job));
+                    }
                 }
                 quiet = 0;
             }
@@ -232,8 +254,19 @@ impl House {
             }
             engine::Command::RemoveSlot { job, slot } => assert!(self.sinks.get_mut(&job).unwrap().remove(&slot).is_some()),
             engine::Command::DetachSink { job } => assert!(self.sinks.remove(&job).is_some()),
+            engine::Command::AttachTransform { job, slots, .. } => {
+                self.fresh(job);
+                assert!(slots.len() == 1 && slots[0].0 == VIDEO_SLOT && self.tracks[&slots[0].1] == Kind::Video);
+                self.feeds.insert(job);
+                self.sinks.insert(job, BTreeMap::new());
+                self.made.insert(job, slots[0].1);
+            }
+            engine::Command::DetachTransform { job } => assert!(self.feeds.remove(&job) && self.sinks.remove(&job).is_some()),
+            engine::Command::Retune { peer, from, to } => {
+                assert!(self.tracks[&from] == Kind::Video && self.tracks[&to] == Kind::Video);
+                self.retuned.push((peer, from, to));
+            }
             engine::Command::Stats { .. } | engine::Command::Report { .. } => unreachable!("sessions do not ask for statistics"),
-            engine::Command::RestartSink { .. } => unreachable!("a successor gets new slots"),
         }
     }
 
@@ -341,7 +374,7 @@ struct Client {
     session: SessionHandle,
     joined: Joined,
     socket: SocketId,
-    received: mpsc::Receiver<Outgoing>,
+    received: Inbox,
     requests: i64,
     replies: Vec<(RequestId, Result<Reply, Denied>)>,
     notices: Vec<Notice>,
@@ -349,7 +382,7 @@ struct Client {
 
 impl Client {
     /// The first message must be the reply to the join.
-    fn new(session: SessionHandle, socket: SocketId, mut received: mpsc::Receiver<Outgoing>) -> Result<Client, Denied> {
+    fn new(session: SessionHandle, socket: SocketId, mut received: Inbox) -> Result<Client, Denied> {
         let Outgoing::Reply { request: RequestId(1), result } = received.try_recv().expect("a join is answered") else {
             panic!("something overtook the join reply");
         };
@@ -399,6 +432,7 @@ impl Client {
                 Outgoing::Notice(notice) => self.notices.push(notice),
             }
         }
+        self.received.confirm(self.received.taken());
     }
 
     /// Has the session dropped its outbox?

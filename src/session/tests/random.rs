@@ -25,6 +25,7 @@ enum Step {
     Publish(usize),
     Unpublish(usize),
     Subscribe(usize, usize),
+    Reconnect(usize, usize),
     Unsubscribe(usize, usize),
     Candidate(usize, usize),
     Signal(usize, Option<usize>),
@@ -55,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => n().prop_map(Step::Publish),
         1 => n().prop_map(Step::Unpublish),
         6 => (n(), n()).prop_map(|(who, stream)| Step::Subscribe(who, stream)),
+        2 => (n(), n()).prop_map(|(who, stream)| Step::Reconnect(who, stream)),
         1 => (n(), n()).prop_map(|(who, sender)| Step::Unsubscribe(who, sender)),
         1 => (n(), n()).prop_map(|(who, endpoint)| Step::Candidate(who, endpoint)),
         1 => (n(), proptest::option::of(n())).prop_map(|(who, to)| Step::Signal(who, to)),
@@ -93,7 +95,7 @@ impl Guest {
 
     async fn request(&mut self, call: Call) {
         if !self.out && self.attached {
-            let offer = matches!(call, Call::Publish(_) | Call::Subscribe { .. });
+            let offer = matches!(call, Call::Publish(_) | Call::Subscribe { .. } | Call::Reconnect { .. });
             let leaves = call == Call::Leave;
             let request = self.client.start(call).await;
             self.open.insert(request, offer);
@@ -193,6 +195,10 @@ impl World {
             Step::ForceUnpublish(who, stream) => {
                 let stream = self.stream(stream).unwrap_or("str_CAM_none_con_none".into());
                 self.request(who, Call::ForceUnpublish { stream }).await;
+            }
+            Step::Reconnect(who, stream) => {
+                let stream = self.stream(stream).unwrap_or("str_CAM_none_con_none".into());
+                self.request(who, Call::Reconnect { stream, offer: String::new() }).await;
             }
             Step::Unsubscribe(who, sender) => {
                 let sender = self.connection(sender).unwrap_or("con_none".into());

@@ -131,6 +131,27 @@ async fn clients_hear_of_it_according_to_their_role() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_joins_later_is_told_with_the_join() {
+    for (audience, hears) in
+        [(Audience::None, [false, false]), (Audience::PublisherModerator, [false, true]), (Audience::All, [true, true])]
+    {
+        let mut house = House::with(Settings { recording_audience: audience, ..Settings::default() });
+        let session = house.session();
+        let first = house.join(&session, Role::Moderator).await;
+        assert_eq!(first.joined.recording, None);
+        let (id, _) = house.record(&session).await;
+        house.pump().await;
+        for (role, hears) in [Role::Subscriber, Role::Publisher].into_iter().zip(hears) {
+            let mut late = house.join(&session, role).await;
+            assert_eq!(late.joined.recording, hears.then(|| (id.clone(), "film".to_owned())), "{audience:?} {role:?}");
+            assert_eq!(recording_notices(&mut late), [], "once is enough");
+        }
+        house.stop(&session, &id).await.unwrap();
+        assert_eq!(house.join(&session, Role::Moderator).await.joined.recording, None, "it is over");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_a_session_with_participants_is_recorded() {
     let mut house = House::new();
     let session = house.session();

@@ -78,6 +78,8 @@ async fn a_conversation_is_what_it_was() {
         alice.must("streamPropertyChanged", params).await;
         bob.notice("streamPropertyChanged", |p| p["property"] == property).await;
     }
+    alice.must("reconnectStream", json!({"stream": stream, "sdpString": "v=0"})).await;
+    bob.must("reconnectStream", json!({"stream": stream, "sdpOffer": "v=0", "forciblyReconnect": false})).await;
     for refused in ["joinRoom", "applyFilter", "reconnectStream", "nonsense", "receiveVideoFrom"] {
         bob.request(refused, json!({})).await.unwrap_err();
     }

@@ -6,21 +6,18 @@
 //! | `stream` | which of its streams are taken, pure |
 //! | `rtsp` | the source element and what is linked to it |
 //! | `video`, `audio` | the elements behind each kind of stream |
-//! | `unit` | packets to access units, pure |
-//! | `output` | access units to the media socket; what does not fit is dropped up to the next keyframe |
 //!
 //! Keyframe requests on the media socket are read and forgotten: an RTSP camera cannot be asked. Viewers of a camera start from
 //! the daemon's GOP cache instead.
 
 mod address;
 mod audio;
-mod output;
 mod rtsp;
 mod stream;
-mod unit;
 mod video;
 
 use super::link::Link;
+use super::output;
 use super::pipeline::Pipeline;
 use super::socket::MediaSocket;
 use super::watchdog::silent;

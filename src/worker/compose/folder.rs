@@ -1,4 +1,7 @@
 //! The folder of a recording: locked while this process writes, and which file it writes.
+//!
+//! There is one file as long as all processes encode alike: it is gone on with whether its writer died or failed and finished it.
+//! One that encodes otherwise (another encoder, say) begins the next part: no player decodes both from one file.
 
 use crate::disk::{self, FolderLock};
 use crate::mp4::{self, Format, Writer};
@@ -58,7 +61,7 @@ impl Folder {
         if self.is_used() {
             match Writer::resume(&path(folder, self.last), format) {
                 Ok(writer) => return Ok(Part { writer, number: self.last, resumed: true }),
-                Err(mp4::Error::Finished | mp4::Error::OtherFormats | mp4::Error::NotOurs(_) | mp4::Error::Box(_)) => {}
+                Err(mp4::Error::OtherFormats | mp4::Error::NotOurs(_) | mp4::Error::Box(_)) => {}
                 Err(error) => return Err(failure(&error)),
             }
         }
@@ -99,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_gone_on_with_until_it_is_finished() {
+    fn a_part_is_gone_on_with_finished_or_not() {
         let folder = tempfile::tempdir().unwrap();
         let open = || Folder::open(folder.path()).unwrap();
         let first = open();
@@ -123,7 +126,11 @@ mod tests {
         assert_eq!((part.number, part.resumed), (2, true));
         record(&mut part, 0);
         part.writer.finish().unwrap();
-        assert_eq!(open().part(&format(1)).unwrap().number, 3);
+        let mut part = open().part(&format(1)).unwrap();
+        assert_eq!((part.number, part.resumed), (2, true), "who failed has finished what it had");
+        record(&mut part, 1024);
+        assert_eq!(part.writer.finish().unwrap().duration.as_millis(), 42);
+        assert_eq!(open().part(&format(2)).unwrap().number, 3, "the first is not gone back to");
     }
 
     #[test]

@@ -6,7 +6,6 @@
 //! | `job` | the loop: what is said, what arrives, when it ends |
 //! | `slots` | who takes part, and which cell each has |
 //! | `early` | what came for slots that are not announced yet. Pure |
-//! | `inlet` | a slot's packets: order, whole units, keyframe first. Pure |
 //! | `timing` | the output's grid of pictures, a source's time line. Pure |
 //! | `branch` | the elements of one slot |
 //! | `stage` | the elements that are always there: mixers, encoders |
@@ -23,13 +22,13 @@ mod codecs;
 mod cut;
 mod early;
 mod folder;
-mod inlet;
 mod job;
 mod slots;
 mod stage;
 mod timing;
 mod writer;
 
+use super::inlet;
 use super::link::Link;
 use super::pipeline::Pipeline;
 use super::socket::MediaSocket;

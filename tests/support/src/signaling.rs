@@ -185,6 +185,11 @@ impl Client {
         }
     }
 
+    /// Reads nothing more, though the socket stands: as a cable that is pulled, to the other side.
+    pub fn deaf(&self) {
+        self.reader.abort();
+    }
+
     /// Closes the socket in the polite way.
     pub async fn close(&self) {
         // the server may have closed first

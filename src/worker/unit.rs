@@ -1,6 +1,7 @@
 //! RTP packets to access units: where one ends, is it a keyframe, which profile has it. Pure.
 
-use crate::rtp::{Codec, h264, header::Header};
+use crate::rtp::packet::inspect;
+use crate::rtp::{Codec, Kind, h264, header::Header};
 use crate::wire::media::AccessUnit;
 
 /// Collects the packets of one access unit. A unit ends with its marker bit (video), with each packet (audio), or when the next
@@ -40,15 +41,16 @@ impl Assembler {
         if self.timestamp.is_none() {
             self.unit.begin(self.slot, captured_ns);
             self.timestamp = Some(header.timestamp);
-            self.facts = Facts { keyframe: self.codec != Codec::H264, profile_level_id: None, timestamp: header.timestamp };
+            self.facts = Facts { keyframe: self.codec.kind() == Kind::Audio, profile_level_id: None, timestamp: header.timestamp };
         }
         if self.unit.push(packet).is_err() {
             return;
         }
-        if self.codec == Codec::H264 {
-            self.facts.inspect(payload);
+        match self.codec {
+            Codec::H264 => self.facts.inspect(payload),
+            codec => self.facts.keyframe |= inspect(codec, payload).0,
         }
-        if header.marker || self.codec != Codec::H264 {
+        if header.marker || self.codec.kind() == Kind::Audio {
             self.finish(&mut done);
         }
     }
@@ -132,6 +134,21 @@ mod tests {
             units.iter().map(|(facts, captured, packets)| (facts.keyframe, *captured, *packets)).collect::<Vec<_>>(),
             [(true, 1, 1), (true, 2, 1)]
         );
+    }
+
+    #[test]
+    fn a_picture_of_vp8_has_many_packets_and_its_first_tells_a_keyframe() {
+        let units = assemble(
+            Codec::Vp8,
+            &[
+                (1, packet(false, 1, &[0x10, 0x00])),
+                (2, packet(true, 1, &[0x00, 0x01])),
+                (3, packet(false, 2, &[0x10, 0x01])),
+                (4, packet(true, 2, &[0x00, 0x00])),
+            ],
+        );
+        let shape: Vec<_> = units.iter().map(|(facts, captured, packets)| (facts.keyframe, *captured, *packets)).collect();
+        assert_eq!(shape, [(true, 1, 2), (false, 3, 2)]);
     }
 
     #[test]

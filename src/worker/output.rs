@@ -1,11 +1,11 @@
-//! Access units to the media socket. Each stream's state is written by its own streaming thread; [`Shared`] is what they share.
+//! Access units to the media socket: what a job gives. Each stream's state is written by its own streaming thread; [`Shared`] is what they share.
 //!
 //! A video stream starts at a keyframe. When the socket is full, a unit is dropped and with it all video up to the next keyframe
 //! (the rest could not be decoded), counted, and reported by the job once a second at most.
 
-use super::super::socket::{MediaSocket, Sent};
-use super::super::{Turn, Turns};
+use super::socket::{MediaSocket, Sent};
 use super::unit::{Assembler, Facts};
+use super::{Turn, Turns};
 use crate::clock::monotonic_ns;
 use crate::rtp::{Codec, Format, Kind};
 use crate::wire::control::{AUDIO_SLOT, VIDEO_SLOT};
