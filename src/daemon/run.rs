@@ -213,15 +213,14 @@ fn node_host(config: &Config, lan: &[IpAddr]) -> String {
 
 fn session_settings(config: &Config, cluster: Cluster) -> session::Settings {
     let (autostop, word) = config.recording.as_ref().map(|recording| (recording.autostop, recording.notification.as_str())).unzip();
-    let defaults = session::Settings::default();
     session::Settings {
         grace: GRACE,
         camera_linger: CAMERA_LINGER,
         max_recv_kbps: config.max_recv_kbps,
         transcoding: Transcoding { min_kbps: config.min_send_kbps, max_kbps: config.max_send_kbps, hardware: config.hardware_codecs },
         rendition_linger: RENDITION_LINGER,
-        recording_autostop: autostop.unwrap_or(defaults.recording_autostop),
-        recording_audience: word.and_then(Audience::parse).unwrap_or(defaults.recording_audience),
+        recording_autostop: autostop.unwrap_or_default(),
+        recording_audience: word.and_then(Audience::parse).unwrap_or_default(),
         cluster,
     }
 }

@@ -76,7 +76,8 @@ async fn the_application_changes_roles_ends_streams_and_signals() {
         );
         for candidate in ["localCandidate", "remoteCandidate"] {
             let words: Vec<&str> = transport[candidate].as_str().unwrap().split_whitespace().collect();
-            assert!(words[0].starts_with("candidate:") && words[4] == "127.0.0.1" && words[6] == "typ", "{candidate}: {words:?}");
+            assert!(words[0].starts_with("candidate:") && words[6] == "typ", "{candidate}: {words:?}");
+            assert!(words[4].parse::<std::net::IpAddr>().is_ok() && words[5].parse::<u16>().is_ok(), "{candidate}: {words:?}");
         }
         assert_eq!(transport["serverStats"]["connected"], true);
     }
