@@ -37,9 +37,12 @@ lint: setup
 browser-test: setup $(BROWSER)/node_modules/.package-lock.json $(DEMO)/node_modules/.package-lock.json
 	cd $(BROWSER) && node run.mjs $(BROWSER_TESTS)
 
-bench: setup ## measure CPU, memory and join times, beside the floor of this machine
+# make bench BENCH=compose measures one of them alone.
+BENCH := viewers compose
+bench: setup ## measure: viewers beside the floor of this machine, the composer beside ffmpeg
 	$(RUST) cargo build --release --workspace --bins
-	target/release/viduct-bench $(BENCH_FLAGS)
+	$(if $(filter viewers,$(BENCH)),target/release/viduct-bench)
+	$(if $(filter compose,$(BENCH)),$(RUST) cargo bench --quiet --bench compose)
 
 # npm writes this file last, so it is newer than the lock file exactly when the install is complete.
 %/node_modules/.package-lock.json: %/package-lock.json | setup

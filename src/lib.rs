@@ -4,10 +4,13 @@
 //! |---|---|---|
 //! | 6 | `main`, [`daemon`] | arguments, wiring, start, readiness, stop |
 //! | 5 | [`rest`], [`signaling`], [`whip`] | the doors: parse, send one [`session::Command`], render |
+//! | 5 | [`web`] | the box's own pages: metrics |
 //! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
+//! | 3 | [`events`] | what happened, told to the world: call detail records and webhooks |
+//! | 3 | [`state`] | what comes back after a power cut: sessions with cameras |
 //! | 3 | [`recording`] | recordings: made by a task each, kept on disk, finished by the next start after a crash |
 //! | 3 | [`cluster`] | media nodes: the box itself, its life, where sessions are placed |
-//! | 2 | [`engine`] | the media thread: one UDP port, all peers, all tracks |
+//! | 2 | [`engine`] | the media thread: one port (UDP and TCP), all peers, all tracks |
 //! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
 //! | 2 | [`worker`] | a worker process: the only room that knows GStreamer |
 //! | 1 | [`config`], [`wire`], [`rtp`], [`layout`] | properties; what daemon and workers say to each other; packets and codecs; grids |
@@ -26,6 +29,7 @@ pub mod config;
 pub mod daemon;
 pub mod disk;
 pub mod engine;
+pub mod events;
 pub mod hardware;
 pub mod ids;
 pub mod jobs;
@@ -36,6 +40,8 @@ pub mod rest;
 pub mod rtp;
 pub mod session;
 pub mod signaling;
+pub mod state;
+pub mod web;
 pub mod whip;
 pub mod wire;
 pub mod worker;

@@ -45,8 +45,10 @@ const FLOORS: &[(&str, u8, Wing)] = &[
 ];
 
 /// Rooms of one floor of which the first may know the second: the media messages carry RTP packets and name their codecs, as the
-/// tables of elements do; a recording's file gets its name as any other file does.
-const NEIGHBOURS: &[(&str, &str)] = &[("wire", "rtp"), ("hardware", "rtp"), ("mp4", "disk")];
+/// tables of elements do; a recording's file gets its name as any other file does; recordings and media nodes tell the world of
+/// their steps.
+const NEIGHBOURS: &[(&str, &str)] =
+    &[("wire", "rtp"), ("hardware", "rtp"), ("mp4", "disk"), ("recording", "events"), ("cluster", "events")];
 
 /// What may lie at the top.
 const TOP: &[&str] =

@@ -18,6 +18,25 @@ use tokio::sync::watch;
 /// How often the load is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Tells the world of each step of a node: as it is then, and what its status was before (`None`: it has just come). Called in order,
+/// and must not wait.
+#[derive(Clone)]
+pub struct Teller(Tell);
+
+type Tell = Arc<dyn Fn(&Node, Option<Status>) + Send + Sync>;
+
+impl Teller {
+    /// Tells with this.
+    pub fn new(tell: impl Fn(&Node, Option<Status>) + Send + Sync + 'static) -> Teller {
+        Teller(Arc::new(tell))
+    }
+
+    /// Tells nobody.
+    pub fn silent() -> Teller {
+        Teller::new(|_, _| {})
+    }
+}
+
 /// The media nodes of this box's cluster. Cheap to clone.
 #[derive(Clone)]
 pub struct Cluster(Arc<Inner>);
@@ -30,13 +49,14 @@ struct Inner {
     own: Address,
     load: Load,
     clock: Clock,
+    teller: Teller,
 }
 
 impl Cluster {
     /// A cluster of this box alone, which is reached by `host` and runs.
-    pub fn alone(host: &str, clock: Clock) -> Cluster {
+    pub fn alone(host: &str, clock: Clock, teller: Teller) -> Cluster {
         let own = Address::of_host(host);
-        let inner = Inner { directory: Mutex::default(), changes: watch::Sender::new(0), own, load: Load::default(), clock };
+        let inner = Inner { directory: Mutex::default(), changes: watch::Sender::new(0), own, load: Load::default(), clock, teller };
         let cluster = Cluster(Arc::new(inner));
         cluster.discover();
         cluster
@@ -83,13 +103,12 @@ impl Cluster {
         let (status, connection_time, hosted) = (Status::Launching, None, 0);
         let node = Node { id: id.clone(), environment_id, ip, uri, launching_time: now, connection_time, status, hosted };
         let mut directory = self.lock();
-        let mut changes = vec![directory.enter(node)?];
+        let mut changes = vec![directory.enter(node.clone())?];
         // its connection is this process
         changes.extend(directory.happened(&id, Cause::Launched, now));
-        let node = directory.get(&id).cloned();
-        drop(directory);
-        self.tell(&changes);
-        node
+        let after = directory.get(&id).cloned();
+        self.tell(&node, &changes, &directory);
+        after
     }
 
     /// An operator wants a node in another status. `None`: it is in that status already. Whoever makes it `Terminating` has to end
@@ -102,9 +121,8 @@ impl Cluster {
         }
         let changes = directory.happened(id, Cause::Asked(to), self.0.clock.unix_ms());
         let after = directory.get(id).cloned();
-        drop(directory);
         let Some(last) = changes.last() else { return Err(Error::Forbidden { node: id.clone(), from: before.status, to }) };
-        self.tell(&changes);
+        self.tell(&before, &changes, &directory);
         // one that had no sessions is gone already; that is the last anybody hears of it
         Ok(Some(after.unwrap_or(Node { status: last.to, ..before })))
     }
@@ -154,10 +172,12 @@ impl Cluster {
         }
     }
 
-    fn tell(&self, changes: &[Change]) {
-        for Change { node, from, to } in changes {
+    /// Tells of the changes of one node, while the directory is held: so they are told in their order.
+    fn tell(&self, node: &Node, changes: &[Change], _held: &Directory) {
+        for Change { from, to, .. } in changes {
+            self.0.teller.0(&Node { status: *to, ..node.clone() }, *from);
             let from = from.map_or("nothing", Status::as_str);
-            tracing::info!(%node, from, to = to.as_str(), "the status of a media node changed");
+            tracing::info!(node = %node.id, from, to = to.as_str(), "the status of a media node changed");
         }
         self.0.changes.send_modify(|count| *count += 1);
     }
@@ -171,7 +191,7 @@ impl Cluster {
 impl Default for Cluster {
     /// A box that only itself can reach.
     fn default() -> Cluster {
-        Cluster::alone("127.0.0.1", Clock::System)
+        Cluster::alone("127.0.0.1", Clock::System, Teller::silent())
     }
 }
 
@@ -198,8 +218,10 @@ impl Placement {
 impl Drop for Placement {
     fn drop(&mut self) {
         let now = self.cluster.0.clock.unix_ms();
-        let changes = self.cluster.lock().release(&self.node, now);
-        self.cluster.tell(&changes);
+        let mut directory = self.cluster.lock();
+        let Ok(node) = directory.get(&self.node).cloned() else { return };
+        let changes = directory.release(&self.node, now);
+        self.cluster.tell(&node, &changes, &directory);
     }
 }
 
@@ -208,7 +230,7 @@ mod tests {
     use super::*;
 
     fn cluster() -> (Cluster, Node) {
-        let cluster = Cluster::alone("192.0.2.7", Clock::System);
+        let cluster = Cluster::alone("192.0.2.7", Clock::System, Teller::silent());
         let node = cluster.nodes().remove(0);
         (cluster, node)
     }
@@ -226,6 +248,20 @@ mod tests {
         let again = cluster.add(&node.uri, Some("shed".into())).await.unwrap();
         assert_eq!((again.status, again.environment_id.as_deref()), (Status::Running, Some("shed")));
         assert!(cluster.is_up() && again.id != node.id);
+    }
+
+    #[test]
+    fn the_world_is_told_of_every_step_in_order() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = told.clone();
+        let teller = Teller::new(move |node, from| heard.lock().unwrap().push((from, node.status)));
+        let cluster = Cluster::alone("192.0.2.7", Clock::System, teller);
+        let place = cluster.place(None).unwrap();
+        cluster.remove(place.node(), Strategy::WhenNoSessions).unwrap();
+        drop(place);
+        let steps = [Status::Launching, Status::Running, Status::WaitingIdleToTerminate, Status::Terminating, Status::Terminated];
+        let before = [None].into_iter().chain(steps.map(Some));
+        assert_eq!(*told.lock().unwrap(), before.zip(steps).collect::<Vec<_>>());
     }
 
     #[tokio::test]

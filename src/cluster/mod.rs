@@ -23,7 +23,7 @@ mod probe;
 
 pub use lifecycle::{Status, Strategy};
 pub use load::{Load, resident_kib};
-pub use members::{Cluster, Placement};
+pub use members::{Cluster, Placement, Teller};
 pub use node::Node;
 
 use crate::ids::MediaNodeId;

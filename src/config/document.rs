@@ -10,7 +10,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("The box", &[]),
     ("Sessions and streams", &["OPENVIDU_STREAMS_", "OPENVIDU_SESSIONS_"]),
     ("Recordings", &["OPENVIDU_RECORDING"]),
-    ("Events", &["OPENVIDU_CDR", "OPENVIDU_WEBHOOK"]),
+    ("Events", &["OPENVIDU_CDR", "OPENVIDU_WEBHOOK", "VIDUCT_CDR_", "VIDUCT_WEBHOOK_"]),
     ("OpenVidu Pro", &["OPENVIDU_PRO_", "KMS_URIS"]),
 ];
 
@@ -23,7 +23,8 @@ pub fn sample() -> String {
     for (title, properties) in sections() {
         text += &format!("\n# ---- {title} ----\n");
         for property in properties {
-            text += &format!("\n# {}.{}\n#{} = {}\n", property.doc, remarks(property), property.name, toml(property));
+            let end = if property.doc.ends_with('?') { "" } else { "." };
+            text += &format!("\n# {}{end}{}\n#{} = {}\n", property.doc, remarks(property), property.name, toml(property));
         }
     }
     text

@@ -114,6 +114,7 @@ fn fallback(property: &Property, sources: &Sources) -> String {
     match property.name {
         "VIDUCT_STATE_PATH" if sources.demo => demo_state_path(sources.env),
         "OPENVIDU_RECORDING_PATH" if sources.demo => format!("{}/recordings", demo_state_path(sources.env)),
+        "OPENVIDU_CDR_PATH" if sources.demo => format!("{}/cdr", demo_state_path(sources.env)),
         "DOMAIN_OR_PUBLIC_IP" if !sources.demo => sources.lan.map_or("localhost".into(), |address| address.to_string()),
         _ => property.demo.filter(|_| sources.demo).unwrap_or(property.default).to_owned(),
     }
@@ -316,9 +317,13 @@ mod tests {
 
     #[test]
     fn what_is_not_acted_on_yet_is_said() {
-        let env = env(&[("OPENVIDU_CDR", "true"), ("OPENVIDU_RECORDING", "false"), ("OPENVIDU_SESSIONS_GARBAGE_INTERVAL", "900")]);
+        let env = env(&[
+            ("OPENVIDU_RECORDING_COMPOSED_URL", "http://h/"),
+            ("OPENVIDU_RECORDING", "false"),
+            ("OPENVIDU_SESSIONS_GARBAGE_INTERVAL", "900"),
+        ]);
         let warnings = load(&Sources::of(&env)).unwrap().warnings;
-        assert_eq!(warnings, ["OPENVIDU_CDR is stored and reported, but this version does not act on it yet"]);
+        assert_eq!(warnings, ["OPENVIDU_RECORDING_COMPOSED_URL is stored and reported, but this version does not act on it yet"]);
     }
 
     #[test]

@@ -80,14 +80,49 @@ pub struct Config {
     pub media_nodes: bool,
     /// How often sessions that nobody joined are removed (`None`: never), and from what age on.
     pub garbage: Option<(Duration, Duration)>,
-    /// Folder of the call detail records.
-    pub cdr_path: PathBuf,
     /// Folder of the custom layouts of recordings.
     pub layouts_path: PathBuf,
     /// Default of a session's `allowTranscoding`.
     pub allow_transcoding: bool,
     /// `None` when this box does not record.
     pub recording: Option<Recording>,
+    /// Folder of the call detail records, whether or not any are written now.
+    pub cdr_path: PathBuf,
+    /// `None` when none are written.
+    pub cdr: Option<Cdr>,
+    /// `None` when nobody is told of events.
+    pub webhook: Option<Webhook>,
+}
+
+/// How much of the call detail records is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cdr {
+    /// Size at which another file begins, in bytes.
+    pub file_bytes: u64,
+    /// The last ones are kept.
+    pub files: usize,
+}
+
+/// Who is told of events.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// URL of http or https; may hold a password.
+    pub endpoint: String,
+    /// `Name: value`; may hold passwords.
+    pub headers: Vec<String>,
+    /// Names of the events.
+    pub events: Vec<String>,
+    /// Must the endpoint's certificate be good?
+    pub verify: bool,
+    /// What may wait for the endpoint, in bytes.
+    pub queue_bytes: usize,
+}
+
+impl fmt::Debug for Webhook {
+    /// Without what may be a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("events", &self.events).field("verify", &self.verify).finish_non_exhaustive()
+    }
 }
 
 /// An edition of OpenVidu.
@@ -125,6 +160,9 @@ impl Config {
         let number = |name: &str| values.get(name).and_then(Value::number).unwrap_or_default();
         let seconds = |name: &str| Duration::from_secs(number(name).unsigned_abs());
         let port = |name: &str| u16::try_from(number(name)).unwrap_or_default();
+        let list = |name: &str| values.get(name).and_then(Value::list).unwrap_or_default().to_vec();
+        let megabytes = |name: &str| number(name).unsigned_abs() * 1_000_000;
+        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let kbps = |name: &str| u32::try_from(number(name)).unwrap_or(u32::MAX);
         let file = |name: &str| Some(text(name)).filter(|t| !t.is_empty()).map(PathBuf::from);
         Config {
@@ -151,7 +189,6 @@ impl Config {
             garbage: Some(seconds("OPENVIDU_SESSIONS_GARBAGE_INTERVAL"))
                 .filter(|interval| !interval.is_zero())
                 .map(|interval| (interval, seconds("OPENVIDU_SESSIONS_GARBAGE_THRESHOLD"))),
-            cdr_path: text("OPENVIDU_CDR_PATH").into(),
             layouts_path: text("OPENVIDU_RECORDING_CUSTOM_LAYOUT").into(),
             max_recv_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH"),
             min_send_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH"),
@@ -165,6 +202,16 @@ impl Config {
                 public_access: switch("OPENVIDU_RECORDING_PUBLIC_ACCESS"),
                 notification: text("OPENVIDU_RECORDING_NOTIFICATION"),
                 autostop: seconds("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT"),
+            }),
+            cdr_path: text("OPENVIDU_CDR_PATH").into(),
+            cdr: switch("OPENVIDU_CDR")
+                .then(|| Cdr { file_bytes: megabytes("VIDUCT_CDR_FILE_MB"), files: count(number("VIDUCT_CDR_FILES").unsigned_abs()) }),
+            webhook: switch("OPENVIDU_WEBHOOK").then(|| Webhook {
+                endpoint: text("OPENVIDU_WEBHOOK_ENDPOINT"),
+                headers: list("OPENVIDU_WEBHOOK_HEADERS"),
+                events: list("OPENVIDU_WEBHOOK_EVENTS"),
+                verify: switch("VIDUCT_WEBHOOK_VERIFY"),
+                queue_bytes: count(megabytes("VIDUCT_WEBHOOK_QUEUE_MB")),
             }),
             values,
             configured: BTreeMap::new(),

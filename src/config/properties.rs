@@ -120,7 +120,7 @@ pub const PROPERTIES: &[Property] = &[
         .demo("localhost")
         .shown(Shown::Always),
     row("HTTPS_PORT", PORT, "443", "TCP port of REST, WebSocket and WHEP with TLS; 0 = any").demo("4443").shown(Shown::Always),
-    row("OPENVIDU_CDR", Kind::Switch, "false", "Write call detail records").shown(Shown::Always).restartable().reported_only(),
+    row("OPENVIDU_CDR", Kind::Switch, "false", "Write call detail records").shown(Shown::Always).restartable(),
     row("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH", KBPS, "1000", "Upper bound of what a publisher may send, in kbit/s; 0 = unlimited")
         .shown(Shown::Always)
         .restartable()
@@ -196,16 +196,10 @@ pub const PROPERTIES: &[Property] = &[
         .shown(Shown::WhileSet("OPENVIDU_RECORDING"))
         .restartable()
         .reported_only(),
-    row("OPENVIDU_WEBHOOK", Kind::Switch, "false", "Post events to OPENVIDU_WEBHOOK_ENDPOINT")
-        .shown(Shown::Always)
-        .restartable()
-        .reported_only(),
-    row("OPENVIDU_WEBHOOK_ENDPOINT", Kind::Url, "", "URL events are posted to").shown(WEBHOOK).restartable().reported_only(),
-    row("OPENVIDU_WEBHOOK_HEADERS", Kind::Headers, "[]", "Headers each post carries: [\"Name: value\"]")
-        .shown(WEBHOOK)
-        .restartable()
-        .reported_only(),
-    row("OPENVIDU_WEBHOOK_EVENTS", Kind::Words(EVENTS), ALL_EVENTS, "Events that are posted").shown(WEBHOOK).restartable().reported_only(),
+    row("OPENVIDU_WEBHOOK", Kind::Switch, "false", "Post events to OPENVIDU_WEBHOOK_ENDPOINT").shown(Shown::Always).restartable(),
+    row("OPENVIDU_WEBHOOK_ENDPOINT", Kind::Url, "", "URL events are posted to").shown(WEBHOOK).restartable(),
+    row("OPENVIDU_WEBHOOK_HEADERS", Kind::Headers, "[]", "Headers each post carries: [\"Name: value\"]").shown(WEBHOOK).restartable(),
+    row("OPENVIDU_WEBHOOK_EVENTS", Kind::Words(EVENTS), ALL_EVENTS, "Events that are posted").shown(WEBHOOK).restartable(),
     row("KMS_URIS", Kind::Uris, "[]", "Media servers of the original: [\"ws://host:8888/kurento\"]; this box is its own")
         .pro(Shown::Always)
         .reported_only(),
@@ -301,9 +295,24 @@ pub const PROPERTIES: &[Property] = &[
     )
     .reported_only(),
     row("HTTP_PORT", PORT, "80", "TCP port without TLS, open only with VIDUCT_PLAIN_HTTP; 0 = any").demo("0"),
-    row("OPENVIDU_CDR_PATH", Kind::Path(true), "/opt/openvidu/cdr", "Folder of the call detail records").restartable().reported_only(),
+    row(
+        "OPENVIDU_CDR_PATH",
+        Kind::Path(true),
+        "/opt/openvidu/cdr",
+        "Folder of the call detail records; this user must be able to write it",
+    )
+    .restartable(),
+    row("VIDUCT_CDR_FILE_MB", Kind::Number(1, 1024), "4", "Size in MB at which another file of call detail records begins"),
+    row("VIDUCT_CDR_FILES", Kind::Number(1, 100_000), "100", "Files of call detail records that are kept; the oldest go"),
+    row(
+        "VIDUCT_WEBHOOK_VERIFY",
+        Kind::Switch,
+        "true",
+        "Must the certificate of an https OPENVIDU_WEBHOOK_ENDPOINT be one this system trusts?",
+    ),
+    row("VIDUCT_WEBHOOK_QUEUE_MB", Kind::Number(1, 1024), "4", "Events in MB that wait for the endpoint; of more, the oldest are dropped"),
     row("VIDUCT_PLAIN_HTTP", Kind::Switch, "false", "Serve everything without TLS on HTTP_PORT as well"),
-    row("VIDUCT_MEDIA_PORT", PORT, "20000", "UDP port of all media; 0 = any"),
+    row("VIDUCT_MEDIA_PORT", PORT, "20000", "UDP and TCP port of all media; 0 = any"),
     row(
         "VIDUCT_STATE_PATH",
         Kind::Path(false),

@@ -1,12 +1,18 @@
-//! The addresses of this box: which of them clients on the local network can reach.
+//! The addresses of this box: which of them clients on the local network can reach, now and when that changes.
 
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::engine;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 /// Interfaces of containers and virtual machines; nobody outside the box reaches these.
 const VIRTUAL: [&str; 4] = ["docker", "br-", "veth", "virbr"];
+
+/// How often the interfaces are looked at; a look costs some 50 µs.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The addresses of the local network, IPv4 first, in the order of the interfaces.
 pub fn lan() -> Vec<IpAddr> {
@@ -30,8 +36,26 @@ pub fn lan() -> Vec<IpAddr> {
 
 /// The addresses that answers announce as host candidates.
 pub fn candidates(config: &Config, lan: &[IpAddr]) -> Vec<IpAddr> {
-    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    lan.iter().copied().chain(loopback.into_iter().filter(|_| config.loopback_candidates)).collect()
+    with_loopback(lan, config.loopback_candidates)
+}
+
+fn with_loopback(lan: &[IpAddr], loopback: bool) -> Vec<IpAddr> {
+    let own = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    lan.iter().copied().chain(own.into_iter().filter(|_| loopback)).collect()
+}
+
+/// Tells the engine when the addresses change: DHCP may come after the start, Wi-Fi may go. `known` are those it was started
+/// with. Never returns.
+pub async fn follow(engine: engine::Handle, mut known: Vec<IpAddr>, loopback: bool, clock: Clock) {
+    loop {
+        clock.sleep(LOOK).await;
+        let now = lan();
+        // an engine that takes no more commands is told with the next look
+        if now != known && engine.send(engine::Command::Addresses { own: with_loopback(&now, loopback) }).is_ok() {
+            tracing::info!(addresses = ?now, "the addresses of this box have changed");
+            known = now;
+        }
+    }
 }
 
 fn select(interfaces: impl Iterator<Item = (String, InterfaceFlags, IpAddr)>) -> Vec<IpAddr> {

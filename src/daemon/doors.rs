@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::recording::Recordings;
 use crate::session::Registry;
-use crate::{engine, rest, signaling, whip};
+use crate::{engine, jobs, rest, signaling, web, whip};
 use axum::Router;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -21,6 +21,8 @@ pub struct Ground {
     /// `None`: this box does not record.
     pub recordings: Option<Recordings>,
     pub engine: engine::Handle,
+    /// What became of the workers so far.
+    pub counters: jobs::Counters,
     pub secret: Secret,
     pub clock: Clock,
     /// What clients ask for their own address.
@@ -83,7 +85,9 @@ impl Doors {
 
 /// All routes of the box in their frame.
 fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door>, config: Arc<Config>) -> Router {
-    let Ground { registry, recordings, engine, secret, clock, restart, .. } = ground;
+    let Ground { registry, recordings, engine, counters, secret, clock, restart, .. } = ground;
+    let watched =
+        web::Watched { registry: registry.clone(), recordings: recordings.clone(), engine: engine.clone(), jobs: counters.clone() };
     let api = Arc::new(rest::Api {
         registry: registry.clone(),
         recordings: recordings.clone(),
@@ -93,6 +97,7 @@ fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door
         engine: engine.clone(),
         restart: restart.clone(),
     });
-    let routes = rest::routes(api.clone()).merge(whip::routes(viewers.clone())).merge(signaling::router(sockets.clone()));
+    let routes = rest::routes(api.clone()).merge(web::routes(watched));
+    let routes = routes.merge(whip::routes(viewers.clone())).merge(signaling::router(sockets.clone()));
     rest::frame(routes, api)
 }

@@ -9,6 +9,7 @@
 //! | `doors` | listeners and routes, which a reload replaces |
 //! | `reload`, `restart` | SIGHUP; POST restart |
 //! | `http` | listeners, TLS, limits |
+//! | `listeners` | who is told of events |
 //! | `tls`, `state` | certificate and secret, and the folder that keeps them |
 //! | `addresses`, `log`, `systemd` | the box's addresses; where log lines go; readiness and watchdog |
 
@@ -16,6 +17,7 @@ mod addresses;
 pub mod args;
 mod doors;
 mod http;
+mod listeners;
 mod log;
 mod origin;
 mod reload;

@@ -104,6 +104,14 @@ mod tests {
     }
 
     #[test]
+    fn a_demo_has_a_file_of_its_own() {
+        let env = BTreeMap::from([("HOME".to_owned(), "/home/me".to_owned())]);
+        assert_eq!(default_file(false, &env), Path::new(DEFAULT_FILE));
+        let own = Path::new("/home/me/.local/state/viduct-demo/viduct.toml");
+        assert_eq!(default_file(true, &env), if Path::new(DEFAULT_FILE).exists() { Path::new(DEFAULT_FILE) } else { own });
+    }
+
+    #[test]
     fn the_last_good_text_is_found_through_a_file_that_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
         let (file, state) = (folder.path().join("viduct.toml"), folder.path().join("state"));

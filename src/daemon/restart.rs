@@ -6,7 +6,9 @@ use crate::config::value::Raw;
 use crate::config::{Config, Problem, revise};
 use crate::disk;
 use crate::rest::restart::{Changes, Refused};
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -40,6 +42,10 @@ pub fn write(origin: &Origin, changes: Changes) -> Result<(), Refused> {
     disk::replace_private(&target, new.as_bytes()).map_err(unwritten)?;
     let names: Vec<_> = news.iter().map(|(name, _)| *name).collect();
     tracing::info!("{path}: POST restart has set {}", names.join(", "));
+    let is_open = |mode: u32| mode & 0o004 != 0;
+    if names.contains(&"OPENVIDU_SECRET") && fs::metadata(&target).is_ok_and(|file| is_open(file.mode())) {
+        tracing::warn!("{path} holds the secret, and every user of this box can read it; take that right away with chmod o= {path}");
+    }
     Ok(())
 }
 
@@ -71,7 +77,7 @@ fn writable(folder: &Path) -> Result<(), disk::Error> {
     let probe = folder.join(".viduct-may-write");
     disk::replace_private(&probe, b"")?;
     // it is hidden and empty should it stay
-    let _ = std::fs::remove_file(probe);
+    let _ = fs::remove_file(probe);
     Ok(())
 }
 
@@ -93,8 +99,8 @@ pub fn again() -> io::Error {
 mod tests {
     use super::*;
     use crate::daemon::args::Options;
-    use std::fs;
     use std::path::PathBuf;
+    use viduct_testkit::kills;
 
     struct Box {
         folder: tempfile::TempDir,
@@ -166,6 +172,35 @@ mod tests {
         let Err(Refused::File(why)) = write(&origin, vec![("OPENVIDU_CDR_PATH", text("/x"))]) else { panic!("it cannot be written") };
         assert!(why.contains("/proc/viduct/viduct.toml cannot be written"), "{why}");
         assert_eq!(write(&origin, vec![]), Ok(()), "nothing has to be written");
+    }
+
+    /// What the killed child does: POST restart sets numbers.
+    #[test]
+    fn restarting_child() {
+        let Some(folder) = kills::child() else { return };
+        let origin = Origin::new(&Options { config: Some(folder.join("viduct.toml")), demo: false }, Vec::new());
+        let mut number = autostop(&origin);
+        loop {
+            number += 1;
+            let change = Raw::Int(i64::try_from(number).unwrap());
+            write(&origin, vec![("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT", change)]).unwrap();
+            kills::acknowledge(number);
+        }
+    }
+
+    fn autostop(origin: &Origin) -> u64 {
+        let loaded = origin.load(origin.text().unwrap().as_deref()).unwrap();
+        loaded.config.value("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT").unwrap().number().unwrap().unsigned_abs()
+    }
+
+    #[test]
+    fn two_hundred_kills_lose_nothing_acknowledged() {
+        let house = Box::new("# mine\nHTTPS_PORT = 1 # first\n");
+        kills::rounds("daemon::restart::tests::restarting_child", house.folder.path(), 200, |acknowledged| {
+            let written = autostop(&house.origin);
+            assert!(written == acknowledged || written == acknowledged + 1, "{acknowledged} was acknowledged, {written} is written");
+            assert!(house.text().starts_with("# mine\nHTTPS_PORT = 1 # first\n"));
+        });
     }
 
     #[test]

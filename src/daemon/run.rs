@@ -1,17 +1,20 @@
-//! The wiring: ports, engine, jobs, sessions, doors; then the wait for a signal or POST restart, and the stop in the reverse order.
+//! The wiring: ports, engine, jobs, sessions, doors; then the wait for what ends it, and the stop in the reverse order.
 
 use super::doors::{Doors, Ground};
 use super::origin::{Origin, keep_as_good};
 use super::start::{Ready, Refused, say};
 use super::state::State;
-use super::{addresses, http, reload, restart, systemd};
+use super::{addresses, http, listeners, reload, restart, systemd};
 use crate::clock::Clock;
-use crate::cluster::Cluster;
-use crate::config::{Config, Problem};
+use crate::cluster::{Cluster, Status, Teller};
+use crate::config::{Config, Problem, Value};
+use crate::events::record::MediaNode;
+use crate::events::{Bus, Events, Record};
 use crate::recording::{Library, Recordings};
 use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
 use crate::session::{self, Audience, Registry, Transcoding};
+use crate::state::{SessionRecord, Store};
 use crate::{engine, jobs};
 use std::future::Future;
 use std::io;
@@ -46,9 +49,11 @@ pub enum Ended {
     Stopped,
     /// Everything is stopped, and has to be started again.
     Restarting,
+    /// The media thread is dead: a bug. Its transports and tracks died with it, so only a new process helps.
+    Broken,
 }
 
-/// Runs until SIGTERM, SIGINT or POST restart, and ends within 10 s of it. Errors: it did not start, and nothing of it is left.
+/// Runs until SIGTERM, SIGINT, POST restart or the death of the media thread, and ends within 10 s of it. Errors: it did not start, and nothing of it is left.
 pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     let Ready { config, origin, text, state, secret, tls, clock } = ready;
     let mut signals = Signals::new().map_err(|error| Refused::System { what: "the signal handler", error })?;
@@ -57,14 +62,19 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     let http_port = http.as_ref().map(port_of);
     let config = Arc::new(config.with_https_port(port_of(&https)));
 
-    let floors = Floors::start(&config, &origin.lan, clock)?;
+    let (store, kept) = store(&config).unzip();
+    let floors = Floors::start(&config, &origin.lan, store, clock)?;
+    floors.registry.restore(kept.unwrap_or_default(), config.camera_allow_loopback).await;
     // all its sockets have the same port
     let media_port = floors.engine.local.first().map_or(0, SocketAddr::port);
+    // nothing can fail from here on
+    keep(&state, text).await;
     let (restart, restarts) = mpsc::channel(1);
     let ground = Ground {
         registry: floors.registry.clone(),
         recordings: floors.recordings.clone(),
         engine: floors.engine.handle.clone(),
+        counters: floors.counters.clone(),
         secret,
         clock,
         ice: vec![stun_url(&config.domain, media_port)],
@@ -74,18 +84,16 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     say(&greeting(&config, http_port, media_port));
     systemd::ready();
     let mut house = House { origin, state, config, floors, doors };
-    house.keep(text).await;
-
     let ended = house.live(&mut signals, restarts).await;
     match ended {
-        Ended::Stopped => systemd::stopping(),
+        Ended::Stopped | Ended::Broken => systemd::stopping(),
         Ended::Restarting => systemd::reloading(),
     }
     let mut ending = pin!(stop(house.floors, house.doors));
     tokio::select! {
         () = &mut ending => tracing::info!("stopped"),
         name = signals.end() => {
-            tracing::warn!("{name} again: ending now");
+            tracing::warn!("{name} while stopping: ending now");
             // dropping what is left could wait for what hangs
             std::process::exit(1);
         }
@@ -118,6 +126,10 @@ impl House {
                         systemd::ready();
                     }
                 },
+                () = self.floors.engine.ended() => {
+                    tracing::error!("the media thread has died: stopping, so that the daemon is started again");
+                    return Ended::Broken;
+                }
                 Some(Request { changes, answer }) = restarts.recv() => {
                     let origin = self.origin.clone();
                     let Ok(written) = spawn_blocking(move || restart::write(&origin, changes)).await else { continue };
@@ -141,32 +153,38 @@ impl House {
             Err(error) => return tracing::error!(%error, "nothing is reloaded"),
         };
         self.config = Arc::new(fresh.config);
-        self.floors.registry.set(session_settings(&self.config, self.floors.registry.cluster()));
+        self.floors.registry.set(session_settings(&self.config, self.floors.events.bus(), self.floors.registry.cluster()));
         self.doors.repaint(self.config.clone(), fresh.tls);
-        self.keep(fresh.text).await;
+        keep(&self.state, fresh.text).await;
     }
+}
 
-    /// The text of a file that has proved good is kept.
-    async fn keep(&self, text: Option<String>) {
-        let (Some(text), state) = (text, self.state.clone()) else { return };
-        // it has said what went wrong
-        let _ = spawn_blocking(move || keep_as_good(&state, &text)).await;
-    }
+/// The text of a file that has proved good is kept.
+async fn keep(state: &State, text: Option<String>) {
+    let (Some(text), state) = (text, state.clone()) else { return };
+    // it has said what went wrong
+    let _ = spawn_blocking(move || keep_as_good(&state, &text)).await;
 }
 
 /// What stands below the doors.
 struct Floors {
     engine: engine::Running,
     supervisor: JoinHandle<()>,
+    counters: jobs::Counters,
     /// `None`: this box does not record.
     recordings: Option<Recordings>,
     registry: Registry,
-    /// The router of events from below, the watchdog, the load of the machine, the garbage collector.
+    events: Events,
+    /// `None`: nothing comes back after a restart.
+    store: Option<Store>,
+    /// The router of events from below, the watchdog, the load of the machine, the garbage collector, who looks for new addresses, and
+    /// the writer of the store.
     tasks: JoinSet<()>,
 }
 
 impl Floors {
-    fn start(config: &Config, lan: &[IpAddr], clock: Clock) -> Result<Floors, Refused> {
+    fn start(config: &Config, lan: &[IpAddr], store: Option<Store>, clock: Clock) -> Result<Floors, Refused> {
+        let events = listeners::start(config, clock)?;
         let library = config.recording.as_ref().map(|recording| library(&recording.path, config.public_url())).transpose()?;
         let program = std::env::current_exe().map_err(|error| Refused::System { what: "the supervisor of workers", error })?;
         let (engine_events, engine_heard) = mpsc::channel(EVENTS);
@@ -181,13 +199,18 @@ impl Floors {
             engine::start(settings, clock, engine_events).map_err(|error| http::refused("VIDUCT_MEDIA_PORT", config.media_port, &error))?;
         let budget = jobs::Budget::new(config.cpu_budget.map(|percent| percent.saturating_mul(10)), clock);
         let (jobs, jobs_commands) = jobs::Handle::with(budget);
-        let supervisor = jobs::start(clock, jobs::Settings::new(program), jobs_commands, jobs_events);
+        let counters = jobs.counters();
+        let supervisor = jobs::start(clock, jobs::Settings::new(program, counters.clone()), jobs_commands, jobs_events);
 
-        let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), clock));
-        let cluster = Cluster::alone(&node_host(config, lan), clock);
-        let settings = session_settings(config, cluster.clone());
-        let registry = Registry::new(settings, engine.handle.clone(), jobs, recordings.clone(), clock);
+        let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), events.bus(), clock));
+        let cluster = Cluster::alone(&node_host(config, lan), clock, tell_of_nodes(config, events.bus(), clock));
+        let settings = session_settings(config, events.bus(), cluster.clone());
+        let mut registry = Registry::new(settings, engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();
+        if let Some(store) = &store {
+            registry = registry.keeping(store.clone());
+            tasks.spawn(store.clone().run(clock));
+        }
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
@@ -195,8 +218,18 @@ impl Floors {
         if let Some((interval, threshold)) = config.garbage {
             tasks.spawn(registry.clone().collect_garbage(interval, threshold));
         }
-        Ok(Floors { engine, supervisor, recordings, registry, tasks })
+        tasks.spawn(addresses::follow(engine.handle.clone(), lan.to_vec(), config.loopback_candidates, clock));
+        Ok(Floors { engine, supervisor, counters, recordings, registry, events, store, tasks })
     }
+}
+
+/// What is kept over a restart, unless the box shall forget.
+fn store(config: &Config) -> Option<(Store, Vec<SessionRecord>)> {
+    if config.restore_cameras {
+        return Some(Store::open(&config.state_path));
+    }
+    Store::forget(&config.state_path);
+    None
 }
 
 fn library(path: &Path, public_url: String) -> Result<Library, Refused> {
@@ -211,7 +244,24 @@ fn node_host(config: &Config, lan: &[IpAddr]) -> String {
     lan.first().map_or_else(|| config.domain.clone(), IpAddr::to_string)
 }
 
-fn session_settings(config: &Config, cluster: Cluster) -> session::Settings {
+/// Tells the world of the steps of media nodes.
+fn tell_of_nodes(config: &Config, events: Bus, clock: Clock) -> Teller {
+    let cluster = config.value("OPENVIDU_PRO_CLUSTER_ID").and_then(Value::text).unwrap_or_default().to_owned();
+    Teller::new(move |node, from| {
+        events.say(Record::MediaNodeStatusChanged(MediaNode {
+            at: clock.unix_ms(),
+            id: node.id.to_string(),
+            environment: node.environment_id.clone(),
+            ip: node.ip.clone(),
+            uri: node.uri.clone(),
+            to: node.status.as_str(),
+            from: from.map(Status::as_str),
+            cluster: cluster.clone(),
+        }));
+    })
+}
+
+fn session_settings(config: &Config, events: Bus, cluster: Cluster) -> session::Settings {
     let (autostop, word) = config.recording.as_ref().map(|recording| (recording.autostop, recording.notification.as_str())).unzip();
     session::Settings {
         grace: GRACE,
@@ -222,6 +272,7 @@ fn session_settings(config: &Config, cluster: Cluster) -> session::Settings {
         recording_autostop: autostop.unwrap_or_default(),
         recording_audience: word.and_then(Audience::parse).unwrap_or_default(),
         cluster,
+        events,
     }
 }
 
@@ -233,6 +284,9 @@ async fn stop(mut floors: Floors, mut doors: Doors) {
         if let Some(recordings) = &floors.recordings {
             recordings.finished().await;
         }
+        if let Some(store) = &floors.store {
+            store.all_durable().await;
+        }
     };
     within(CLOSING, "closing the sessions", closing).await;
     within(STEP, "closing the sockets", doors.close_sockets()).await;
@@ -240,7 +294,10 @@ async fn stop(mut floors: Floors, mut doors: Doors) {
     // with the last door, the last session and the router, every handle of the supervisor is gone, and so it ends
     floors.tasks.shutdown().await;
     drop((doors, floors.registry, floors.recordings));
-    within(STEP, "stopping the workers", async { drop(floors.supervisor.await) }).await;
+    let workers = within(STEP, "stopping the workers", async { drop(floors.supervisor.await) });
+    // what cannot be posted now waits on disk for the next start
+    let events = within(STEP, "telling the last events", floors.events.end());
+    tokio::join!(workers, events);
     let engine_ends = tokio::task::spawn_blocking(move || floors.engine.stop());
     within(STEP, "stopping the media thread", async { drop(engine_ends.await) }).await;
 }

@@ -7,6 +7,7 @@ use super::{addresses, log, restart, run, state, tls};
 use crate::clock::Clock;
 use crate::config::load::Wrong;
 use crate::config::{Config, Problem, Secret, document};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// Threads of the doors and the sessions; media has its own.
 const THREADS: usize = 2;
+/// Files that may be open at a time, where the system allows them.
+const OPEN_FILES: libc::rlim_t = 65_536;
 
 /// Why the daemon did not start.
 #[derive(Debug, Error)]
@@ -70,6 +73,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         },
         Ok(Asked::Daemon(options)) => match daemon(&options) {
             Ok(Ended::Stopped) => ExitCode::SUCCESS,
+            Ok(Ended::Broken) => ExitCode::FAILURE,
             Ok(Ended::Restarting) => {
                 eprintln!("viduct cannot begin anew: {}", restart::again());
                 ExitCode::FAILURE
@@ -115,6 +119,7 @@ fn daemon(options: &Options) -> Result<Ended, Refused> {
 /// Starts and runs until the end. Errors: it did not start, and nothing of it is left. `instead_of`: why `text` is an older one.
 fn attempt(origin: &Origin, text: Option<String>, instead_of: Option<&Refused>) -> Result<Ended, Refused> {
     let ready = prepare(origin, text, instead_of)?;
+    allow_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -124,6 +129,16 @@ fn attempt(origin: &Origin, text: Option<String>, instead_of: Option<&Refused>) 
     // whatever is still under way has had its time
     runtime.shutdown_background();
     ended
+}
+
+/// Takes as many open files as the system lets it: each WebSocket and each viewer over TCP is one, and the usual limit of 1024 is
+/// meant for programs that use select(2).
+fn allow_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, soft.max(hard.min(OPEN_FILES)), hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 fn prepare(origin: &Origin, text: Option<String>, instead_of: Option<&Refused>) -> Result<Ready, Refused> {

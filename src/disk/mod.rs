@@ -93,7 +93,7 @@ impl Error {
 }
 
 /// Gives an `io::Result` its step and path.
-trait Doing<T> {
+pub(crate) trait Doing<T> {
     fn doing(self, step: Step, path: &Path) -> Result<T, Error>;
 }
 

@@ -5,6 +5,7 @@ use crate::ids::{JobId, PeerId, TrackId};
 use crate::rtp::{Codec, Format, Kind};
 use nix::sys::eventfd::EventFd;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -40,6 +41,8 @@ pub enum Command {
     RemoveSlot { job: JobId, slot: u8 },
     /// Close that socket.
     DetachSink { job: JobId },
+    /// The addresses of this box have changed: answers announce these from now on.
+    Addresses { own: Vec<IpAddr> },
     /// The daemon's end of the media socket of a job that is both (a transcoder): it is given tracks by [`Command::AddSlot`] as a
     /// sink is, and fills those of `slots` as a feed does. The two directions count their slots each for itself.
     AttachTransform { job: JobId, socket: OwnedFd, slots: Vec<(u8, TrackId)> },
@@ -52,6 +55,9 @@ pub enum Command {
     Stats { reply: tokio::sync::oneshot::Sender<Stats> },
     /// Ask what these transports are like; those that do not exist are left out. The sender is answered from the media thread.
     Report { peers: Vec<PeerId>, reply: tokio::sync::oneshot::Sender<HashMap<PeerId, Report>> },
+    /// A bug outside a peer's turn.
+    #[cfg(test)]
+    Panic,
 }
 
 /// An offer to publish.
@@ -141,18 +147,20 @@ pub enum Closed {
 pub struct Stats {
     /// Transports that exist now.
     pub peers: usize,
+    /// Those of them that are sent media.
+    pub viewers: usize,
     /// Tracks that exist now.
     pub tracks: usize,
     /// Feeds (workers' sockets) that exist now.
     pub feeds: usize,
     /// Sinks (sockets of workers that are given tracks) that exist now.
     pub sinks: usize,
-    /// UDP datagrams received and sent since start.
+    /// Datagrams received and sent since start, over UDP and TCP.
     pub received: u64,
     pub sent: u64,
     /// send calls; `sent / send_calls` is the mean length of a GSO run.
     pub send_calls: u64,
-    /// Datagrams the kernel did not take.
+    /// Datagrams the network did not take.
     pub send_errors: u64,
     /// Datagrams that belong to no peer.
     pub strays: u64,
@@ -168,6 +176,14 @@ pub struct Stats {
     pub ignored: u64,
     /// Key frame requests that a worker's full socket did not take.
     pub requests_refused: u64,
+    /// Questions for the sender's own address that were not answered, because one sender asked too often.
+    pub questions_refused: u64,
+    /// TCP connections that exist now.
+    pub tcp_connections: usize,
+    /// TCP connections that were not let in, or closed because they proved nothing.
+    pub tcp_refused: u64,
+    /// Datagrams left out because a TCP connection was full.
+    pub tcp_dropped: u64,
     /// Events lost because floor 4 did not read for too long.
     pub events_lost: u64,
 }

@@ -1,19 +1,17 @@
 //! Outgoing datagrams of one turn, laid out one after another and handed over as runs: equal sizes to one address, only the
 //! last one shorter, which the kernel cuts into datagrams by itself (UDP GSO). Knows no socket.
 
-use std::net::{IpAddr, SocketAddr};
+use super::path::Path;
 
 /// Longest run in bytes: one UDP message.
 const RUN_BYTES: usize = 65_000;
 /// Bytes after which a batch goes out in the middle of a turn, so that it stays in the cache.
 const FULL: usize = 256 * 1024;
 
-/// Datagrams for one address.
+/// Datagrams for one path.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
-    pub destination: SocketAddr,
-    /// The address of this box it must leave from; `None` = any.
-    pub source: Option<IpAddr>,
+    pub path: Path,
     /// One after another.
     pub contents: &'a [u8],
     /// Size of each datagram but the last, which may be shorter.
@@ -23,10 +21,22 @@ pub struct Run<'a> {
 
 /// Takes runs to the network (or, in a test, to the other end). Never blocks.
 pub trait Transmitter {
-    /// Longest run in datagrams to this address; 1 = no segmentation offload.
-    fn longest_run(&self, destination: SocketAddr) -> usize;
-    /// Sends a run; `false` when the network did not take it.
-    fn transmit(&mut self, run: &Run<'_>) -> bool;
+    /// Longest run in datagrams on this path; 1 = no segmentation offload.
+    fn longest_run(&self, path: &Path) -> usize;
+    /// Sends a run.
+    fn transmit(&mut self, run: &Run<'_>) -> Outcome;
+    /// Nobody uses this path any more.
+    fn forget(&mut self, _path: &Path) {}
+}
+
+/// What became of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    Sent,
+    /// The network did not take it.
+    Refused,
+    /// The way is too slow: some of it was left out. What follows makes no picture before the next key frame.
+    Full,
 }
 
 /// Counters of what went out.
@@ -38,8 +48,7 @@ pub struct Sent {
 }
 
 struct Entry {
-    destination: SocketAddr,
-    source: Option<IpAddr>,
+    path: Path,
     len: usize,
 }
 
@@ -48,18 +57,20 @@ pub struct Batch {
     transmitter: Box<dyn Transmitter>,
     data: Vec<u8>,
     queue: Vec<Entry>,
+    /// Paths that were too slow in this turn.
+    full: Vec<Path>,
     pub sent: Sent,
 }
 
 impl Batch {
     /// An empty batch that goes out through `transmitter`.
     pub fn new(transmitter: Box<dyn Transmitter>) -> Batch {
-        Batch { transmitter, data: Vec::new(), queue: Vec::new(), sent: Sent::default() }
+        Batch { transmitter, data: Vec::new(), queue: Vec::new(), full: Vec::new(), sent: Sent::default() }
     }
 
     /// Appends a datagram; sends everything when the batch is full.
-    pub fn push(&mut self, source: Option<IpAddr>, destination: SocketAddr, datagram: &[u8]) {
-        self.queue.push(Entry { destination, source, len: datagram.len() });
+    pub fn push(&mut self, path: Path, datagram: &[u8]) {
+        self.queue.push(Entry { path, len: datagram.len() });
         self.data.extend_from_slice(datagram);
         if self.data.len() >= FULL {
             self.flush();
@@ -70,23 +81,32 @@ impl Batch {
     pub fn flush(&mut self) {
         let (mut first, mut at) = (0, 0);
         while let Some(entry) = self.queue.get(first) {
-            let longest = self.transmitter.longest_run(entry.destination);
+            let longest = self.transmitter.longest_run(&entry.path);
             let (datagrams, bytes) = run_length(&self.queue[first..], longest);
-            let run = Run {
-                destination: entry.destination,
-                source: entry.source,
-                contents: &self.data[at..at + bytes],
-                segment: entry.len,
-                datagrams,
-            };
+            let run = Run { path: entry.path, contents: &self.data[at..at + bytes], segment: entry.len, datagrams };
             self.sent.calls += 1;
-            let count = if self.transmitter.transmit(&run) { &mut self.sent.datagrams } else { &mut self.sent.errors };
+            let outcome = self.transmitter.transmit(&run);
+            let count = if outcome == Outcome::Sent { &mut self.sent.datagrams } else { &mut self.sent.errors };
             *count += datagrams as u64;
+            if outcome == Outcome::Full && !self.full.contains(&run.path) {
+                self.full.push(run.path);
+            }
             first += datagrams;
             at += bytes;
         }
         self.queue.clear();
         self.data.clear();
+    }
+
+    /// The paths that were too slow since the last call.
+    pub fn take_full(&mut self) -> Vec<Path> {
+        std::mem::take(&mut self.full)
+    }
+
+    /// Nobody uses this path any more; what was pushed for it still goes out.
+    pub fn forget(&mut self, path: &Path) {
+        self.flush();
+        self.transmitter.forget(path);
     }
 }
 
@@ -96,7 +116,7 @@ fn run_length(queue: &[Entry], longest: usize) -> (usize, usize) {
     let (mut datagrams, mut bytes) = (1, head.len);
     for next in &queue[1..] {
         let fits = datagrams < longest && bytes + next.len <= RUN_BYTES;
-        if !fits || next.destination != head.destination || next.source != head.source || next.len > head.len || next.len == 0 {
+        if !fits || next.path != head.path || next.len > head.len || next.len == 0 {
             break;
         }
         datagrams += 1;
@@ -115,36 +135,40 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
-    type Runs = Rc<RefCell<Vec<(SocketAddr, Vec<usize>)>>>;
+    type Runs = Rc<RefCell<Vec<(Path, Vec<usize>)>>>;
 
     struct Recorder {
         longest: usize,
         runs: Runs,
-        takes: bool,
+        outcome: Outcome,
     }
 
     impl Transmitter for Recorder {
-        fn longest_run(&self, _: SocketAddr) -> usize {
+        fn longest_run(&self, _: &Path) -> usize {
             self.longest
         }
 
-        fn transmit(&mut self, run: &Run<'_>) -> bool {
+        fn transmit(&mut self, run: &Run<'_>) -> Outcome {
             let sizes: Vec<usize> = run.contents.chunks(run.segment.max(1)).map(<[u8]>::len).collect();
             assert_eq!(sizes.len(), run.datagrams);
-            self.runs.borrow_mut().push((run.destination, sizes));
-            self.takes
+            self.runs.borrow_mut().push((run.path, sizes));
+            self.outcome
         }
+    }
+
+    fn to(port: u16) -> Path {
+        Path::udp(([192, 0, 2, 9], 20_000).into(), ([192, 0, 2, 1], port).into())
     }
 
     fn send(longest: usize, datagrams: &[(u16, usize)]) -> Vec<(u16, Vec<usize>)> {
         let runs = Runs::default();
-        let mut batch = Batch::new(Box::new(Recorder { longest, runs: runs.clone(), takes: true }));
+        let mut batch = Batch::new(Box::new(Recorder { longest, runs: runs.clone(), outcome: Outcome::Sent }));
         for (port, len) in datagrams {
-            batch.push(None, ([192, 0, 2, 1], *port).into(), &vec![0; *len]);
+            batch.push(to(*port), &vec![0; *len]);
         }
         batch.flush();
         assert_eq!(batch.sent.datagrams, datagrams.len() as u64);
-        runs.borrow().iter().map(|(to, sizes)| (to.port(), sizes.clone())).collect()
+        runs.borrow().iter().map(|(to, sizes)| (to.remote.port(), sizes.clone())).collect()
     }
 
     #[test]
@@ -161,13 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_network_refuses_is_counted_and_forgotten() {
+    fn what_the_network_does_not_take_is_counted_and_forgotten() {
         let runs = Runs::default();
-        let mut batch = Batch::new(Box::new(Recorder { longest: 64, runs: runs.clone(), takes: false }));
-        batch.push(None, ([192, 0, 2, 1], 1).into(), b"lost");
+        let mut batch = Batch::new(Box::new(Recorder { longest: 64, runs: runs.clone(), outcome: Outcome::Full }));
+        batch.push(to(1), b"lost");
         batch.flush();
         batch.flush();
         assert_eq!((batch.sent.datagrams, batch.sent.errors, runs.borrow().len()), (0, 1, 1));
+        assert_eq!((batch.take_full(), batch.take_full()), (vec![to(1)], vec![]));
     }
 
     proptest! {

@@ -1,42 +1,42 @@
-//! Which peer a datagram is for. One port serves all: ICE checks name their peer, everything else is known by its address.
+//! Which peer a datagram is for. One port serves all: ICE checks name their peer, everything else is known by its path.
 //!
-//! Only the core writes here, and it enters an address only after str0m verified a check from it, so that a stranger cannot
-//! take an address over. Both look-ups are one hash each, however many peers there are.
+//! Only the core writes here, and it enters a path only after str0m verified a check on it, so that a stranger cannot
+//! take a path over. Both look-ups are one hash each, however many peers there are.
 
+use super::path::Path;
 use super::stun;
 use crate::ids::PeerId;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
-/// Addresses kept for one peer; a NAT that rebinds more often than this drops the oldest.
-const ADDRESSES: usize = 8;
+/// Paths kept for one peer: its addresses times ours, over UDP and TCP. Beyond it the one checked longest ago is dropped.
+const PATHS: usize = 64;
 
 /// The two tables of a shared port.
 #[derive(Default, Debug)]
 pub struct Demux {
     ufrags: HashMap<String, PeerId>,
-    addresses: HashMap<SocketAddr, PeerId>,
-    /// The addresses of each peer, oldest first.
-    peers: HashMap<PeerId, Vec<SocketAddr>>,
+    paths: HashMap<Path, PeerId>,
+    /// The paths of each peer, the one checked last at the end.
+    peers: HashMap<PeerId, Vec<Path>>,
 }
 
 /// What a datagram turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Destination {
-    /// A check for this peer; enter its address once it proves right.
+    /// A check for this peer; enter its path once it proves right.
     Check(PeerId),
-    /// Anything else from a known address.
+    /// Anything else on a known path.
     Known(PeerId),
     /// STUN without a name: a question for the sender's own address.
     Question,
-    /// From an address nobody has checked, or the check of a peer that is gone.
+    /// On a path nobody has checked, or the check of a peer that is gone.
     Stray,
 }
 
 impl Demux {
-    /// Looks a datagram up. A check wins over the address: a NAT may hand an old address to a new peer.
-    pub fn find(&self, from: SocketAddr, datagram: &[u8]) -> Destination {
-        let known = self.addresses.get(&from).copied();
+    /// Looks a datagram up. A check wins over the path: a NAT may hand an old address to a new peer.
+    pub fn find(&self, path: &Path, datagram: &[u8]) -> Destination {
+        let known = self.owner(path);
         if !stun::is_stun(datagram) {
             return known.map_or(Destination::Stray, Destination::Known);
         }
@@ -53,32 +53,38 @@ impl Demux {
         self.ufrags.insert(ufrag, peer);
     }
 
-    /// A check from `from` was right: what comes from there is this peer's.
-    pub fn learn(&mut self, peer: PeerId, from: SocketAddr) {
-        match self.addresses.insert(from, peer) {
-            Some(owner) if owner == peer => return,
-            Some(owner) => self.peers.entry(owner).or_default().retain(|address| *address != from),
+    /// Whose path it is.
+    pub fn owner(&self, path: &Path) -> Option<PeerId> {
+        self.paths.get(path).copied()
+    }
+
+    /// A check on `path` was right: what comes from there is this peer's.
+    pub fn learn(&mut self, peer: PeerId, path: Path) {
+        match self.paths.insert(path, peer) {
+            Some(owner) => self.peers.entry(owner).or_default().retain(|known| *known != path),
             None => {}
         }
-        let addresses = self.peers.entry(peer).or_default();
-        addresses.push(from);
-        if addresses.len() > ADDRESSES {
-            let oldest = addresses.remove(0);
-            self.addresses.remove(&oldest);
+        let paths = self.peers.entry(peer).or_default();
+        paths.push(path);
+        if paths.len() > PATHS {
+            let oldest = paths.remove(0);
+            self.paths.remove(&oldest);
         }
     }
 
-    /// Forgets a peer.
-    pub fn remove(&mut self, peer: PeerId, ufrag: &str) {
+    /// Forgets a peer; gives its paths.
+    pub fn remove(&mut self, peer: PeerId, ufrag: &str) -> Vec<Path> {
         self.ufrags.remove(ufrag);
-        for address in self.peers.remove(&peer).unwrap_or_default() {
-            self.addresses.remove(&address);
+        let paths = self.peers.remove(&peer).unwrap_or_default();
+        for path in &paths {
+            self.paths.remove(path);
         }
+        paths
     }
 
     #[cfg(test)]
     fn is_empty(&self) -> bool {
-        self.ufrags.is_empty() && self.addresses.is_empty() && self.peers.is_empty()
+        self.ufrags.is_empty() && self.paths.is_empty() && self.peers.is_empty()
     }
 }
 
@@ -91,8 +97,8 @@ mod tests {
         PeerId::new(SessionKey(1), number)
     }
 
-    fn address(port: u16) -> SocketAddr {
-        ([192, 0, 2, 1], port).into()
+    fn path(port: u16) -> Path {
+        Path::udp(([192, 0, 2, 9], 20_000).into(), ([192, 0, 2, 1], port).into())
     }
 
     fn check(ufrag: &str) -> Vec<u8> {
@@ -108,46 +114,59 @@ mod tests {
     const MEDIA: [u8; 12] = [0x80; 12];
 
     #[test]
-    fn a_check_names_its_peer_and_its_address_follows() {
+    fn a_check_names_its_peer_and_its_path_follows() {
         let mut demux = Demux::default();
         demux.insert(peer(1), "one".into());
-        assert_eq!(demux.find(address(1), &check("one")), Destination::Check(peer(1)));
-        assert_eq!(demux.find(address(1), &MEDIA), Destination::Stray);
-        demux.learn(peer(1), address(1));
-        assert_eq!(demux.find(address(1), &MEDIA), Destination::Known(peer(1)));
-        assert_eq!(demux.find(address(1), &check("gone")), Destination::Stray);
+        assert_eq!(demux.find(&path(1), &check("one")), Destination::Check(peer(1)));
+        assert_eq!(demux.find(&path(1), &MEDIA), Destination::Stray);
+        demux.learn(peer(1), path(1));
+        assert_eq!(demux.find(&path(1), &MEDIA), Destination::Known(peer(1)));
+        assert_eq!(demux.find(&path(1), &check("gone")), Destination::Stray);
         let mut nameless = check("x");
         nameless.truncate(20);
-        assert_eq!(demux.find(address(1), &nameless), Destination::Question);
+        assert_eq!(demux.find(&path(1), &nameless), Destination::Question);
         nameless[0] = 1;
-        assert_eq!(demux.find(address(1), &nameless), Destination::Known(peer(1)), "a response");
-        assert_eq!(demux.find(address(2), &nameless), Destination::Stray);
+        assert_eq!(demux.find(&path(1), &nameless), Destination::Known(peer(1)), "a response");
+        assert_eq!(demux.find(&path(2), &nameless), Destination::Stray);
     }
 
     #[test]
-    fn an_address_that_changes_hands_follows_the_last_check() {
+    fn a_path_is_both_addresses_and_the_protocol() {
+        let mut demux = Demux::default();
+        demux.insert(peer(1), "one".into());
+        demux.learn(peer(1), path(1));
+        let tcp = Path::tcp(path(1).local, path(1).remote);
+        let elsewhere = Path::udp(([192, 0, 2, 8], 20_000).into(), path(1).remote);
+        assert_eq!([tcp, elsewhere].map(|path| demux.find(&path, &MEDIA)), [Destination::Stray; 2]);
+        assert_eq!(demux.remove(peer(1), "one"), [path(1)]);
+    }
+
+    #[test]
+    fn a_path_that_changes_hands_follows_the_last_check() {
         let mut demux = Demux::default();
         demux.insert(peer(1), "one".into());
         demux.insert(peer(2), "two".into());
-        demux.learn(peer(1), address(1));
-        demux.learn(peer(2), address(1));
-        assert_eq!(demux.find(address(1), &MEDIA), Destination::Known(peer(2)));
-        // the end of the first one does not take the address from the second
+        demux.learn(peer(1), path(1));
+        demux.learn(peer(2), path(1));
+        assert_eq!(demux.find(&path(1), &MEDIA), Destination::Known(peer(2)));
+        // the end of the first one does not take the path from the second
         demux.remove(peer(1), "one");
-        assert_eq!(demux.find(address(1), &MEDIA), Destination::Known(peer(2)));
+        assert_eq!(demux.find(&path(1), &MEDIA), Destination::Known(peer(2)));
         demux.remove(peer(2), "two");
         assert!(demux.is_empty());
     }
 
     #[test]
-    fn a_peer_that_roams_for_ever_keeps_a_bounded_number_of_addresses() {
+    fn a_peer_that_roams_for_ever_keeps_a_bounded_number_of_paths() {
         let mut demux = Demux::default();
         demux.insert(peer(1), "one".into());
-        for port in 0..100 {
-            demux.learn(peer(1), address(port));
+        for port in 0..1000 {
+            demux.learn(peer(1), path(port));
+            // the one that is in use is checked again and again
+            demux.learn(peer(1), path(0));
         }
-        assert_eq!(demux.addresses.len(), ADDRESSES);
-        assert_eq!(demux.find(address(99), &MEDIA), Destination::Known(peer(1)));
-        assert_eq!(demux.find(address(0), &MEDIA), Destination::Stray);
+        assert_eq!((demux.paths.len(), demux.peers[&peer(1)].len()), (PATHS, PATHS));
+        assert_eq!([999, 0].map(|port| demux.find(&path(port), &MEDIA)), [Destination::Known(peer(1)); 2]);
+        assert_eq!(demux.find(&path(1), &MEDIA), Destination::Stray);
     }
 }

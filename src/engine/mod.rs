@@ -1,4 +1,4 @@
-//! The media thread: one UDP port, all peers, all tracks, the daemon's ends of the workers' media sockets.
+//! The media thread: one port (UDP and TCP), all peers, all tracks, the daemon's ends of the workers' media sockets.
 //!
 //! Floor 4 says [`Command`]s through a [`Handle`] and hears [`Event`]s; both channels are bounded. Nothing here knows sessions,
 //! HTTP or GStreamer; str0m is known to this room alone and none of its types leave it.
@@ -27,10 +27,12 @@ mod gop;
 mod incoming;
 mod intake;
 mod keyframes;
+mod limit;
 pub mod negotiate;
 mod outbox;
 mod outgoing;
 mod outlet;
+mod path;
 mod peer;
 mod report;
 mod route;
@@ -42,6 +44,7 @@ mod simulation;
 mod sink;
 mod sockets;
 mod stun;
+mod tcp;
 mod track;
 mod transport;
 

@@ -67,6 +67,14 @@ impl Outgoing {
         self.choice.is_some() && self.consumer.waits_for_key()
     }
 
+    /// Lets nothing pass before the next key frame; sound goes on.
+    pub fn skip_to_key(&mut self) {
+        if self.kind == Kind::Video {
+            self.backlog.clear();
+            self.consumer.wait_for_key();
+        }
+    }
+
     /// Packets this viewer was not given.
     pub fn dropped(&self) -> u64 {
         self.consumer.dropped

@@ -7,15 +7,15 @@ use super::api::Closed;
 use super::batch::Batch;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, TrackView};
+use super::path::{Path, Protocol};
 use super::report::Report;
 use super::route::Route;
 use super::stun;
 use crate::ids::TrackId;
 use crate::rtp::{Format, Packet};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::media::KeyframeRequestKind;
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol as Carrier, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
 /// A peer whose ICE has not connected by then never will.
@@ -51,6 +51,8 @@ pub struct Peer {
     pub outgoing: Vec<Outgoing>,
     route: Route,
     connected: bool,
+    /// The way that is too slow: it gets what fits there, and asks nobody for key frames.
+    congested: Option<Path>,
     give_up: Instant,
     candidates: usize,
     /// For those who ask.
@@ -72,6 +74,7 @@ impl Peer {
             outgoing,
             route: Route::default(),
             connected: false,
+            congested: None,
             give_up: now + GIVE_UP,
             candidates: 0,
             notes: Report::default(),
@@ -90,6 +93,23 @@ impl Peer {
         Report { connected: self.connected, dropped: self.dropped(), ..self.notes.clone() }
     }
 
+    /// Has it left a path it used?
+    pub fn has_left(&self, path: Path, now: Instant) -> bool {
+        self.route.has_left(path, now)
+    }
+
+    /// Its way took not all it was given: no picture before the next key frame makes sense.
+    pub fn congest(&mut self, path: Path) {
+        self.congested = Some(path);
+        self.outgoing.iter_mut().for_each(Outgoing::skip_to_key);
+    }
+
+    /// Its way has room again. The tracks of which it needs a key frame.
+    pub fn relieve(&mut self) -> Vec<TrackId> {
+        self.congested = None;
+        self.outgoing.iter().filter(|out| out.waits_for_key()).map(|out| out.track).collect()
+    }
+
     /// Packets this viewer was not given.
     pub fn dropped(&self) -> u64 {
         self.outgoing.iter().map(Outgoing::dropped).sum()
@@ -101,6 +121,8 @@ impl Peer {
             return;
         }
         match Candidate::from_sdp_string(candidate.trim().trim_start_matches("a=")) {
+            // over TCP it is the client that connects; its address shows itself then
+            Ok(candidate) if candidate.proto() != Carrier::Udp => {}
             Ok(candidate) => {
                 self.candidates += 1;
                 self.notes.candidates.push(candidate.to_sdp_string());
@@ -112,14 +134,19 @@ impl Peer {
     }
 
     /// Takes a datagram. `false` when it is a check that does not prove the password.
-    pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
-        let Ok(receive) = Receive::new(Protocol::Udp, from, to, datagram) else { return false };
+    pub fn receive(&mut self, path: Path, datagram: &[u8], now: Instant) -> bool {
+        let Ok(receive) = Receive::new(carrier(path.protocol), path.remote, path.local, datagram) else { return false };
         let input = Input::Receive(now, receive);
         if stun::is_stun(datagram) && !self.rtc.accepts(&input) {
             return false;
         }
-        self.route.heard(from, now);
+        self.route.heard(path, now);
         self.notes.received.add(datagram.len());
+        if stun::is_success(datagram)
+            && let Some(transaction) = stun::transaction(datagram)
+        {
+            self.route.answered(transaction, path);
+        }
         // what a stranger can forge must not end the transport: an error here is a datagram that does not count
         if let Err(error) = self.rtc.handle_input(input) {
             tracing::debug!(%error, "datagram ignored");
@@ -140,7 +167,7 @@ impl Peer {
         let mut waits = false;
         for out in self.outgoing.iter_mut().filter(|out| out.track == track) {
             out.forward(&mut self.rtc, packets, view, now);
-            waits |= out.waits_for_key();
+            waits |= out.waits_for_key() && self.congested.is_none();
         }
         waits
     }
@@ -204,17 +231,22 @@ impl Peer {
     }
 
     fn transmit(&mut self, transmit: &str0m::net::Transmit, now: Instant, batch: &mut Batch) {
-        let destination = if stun::is_stun(&transmit.contents) {
-            if stun::is_success(&transmit.contents) {
-                self.route.checked(transmit.destination);
-            }
-            transmit.destination
-        } else {
-            self.route.follow(transmit.destination, now)
-        };
+        let protocol = if transmit.proto == Carrier::Tcp { Protocol::Tcp } else { Protocol::Udp };
+        let path = Path { protocol, local: transmit.source, remote: transmit.destination };
         self.notes.sent.add(transmit.contents.len());
-        self.notes.pair = Some((transmit.source, destination));
-        batch.push(Some(transmit.source.ip()), destination, &transmit.contents);
+        if !stun::is_stun(&transmit.contents) {
+            let path = self.route.follow(path, now);
+            self.notes.pair = Some((path.local, path.remote));
+            // another way may have room
+            self.congested = self.congested.filter(|slow| *slow == path);
+            return batch.push(path, &transmit.contents);
+        }
+        if stun::is_request(&transmit.contents)
+            && let Some(transaction) = stun::transaction(&transmit.contents)
+        {
+            self.route.asks(transaction, path);
+        }
+        batch.push(path, &transmit.contents);
     }
 
     fn translate(&mut self, event: Event) -> Option<Happening> {
@@ -233,6 +265,13 @@ impl Peer {
             Event::Closed => Some(Happening::Ended(Closed::ByPeer)),
             _ => None,
         }
+    }
+}
+
+fn carrier(protocol: Protocol) -> Carrier {
+    match protocol {
+        Protocol::Udp => Carrier::Udp,
+        Protocol::Tcp => Carrier::Tcp,
     }
 }
 

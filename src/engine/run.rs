@@ -6,19 +6,21 @@
 
 use super::api::{Command, Event, Handle, Stats};
 use super::capture::Moment;
-use super::core::Core;
+use super::core::{Core, Worth};
 use super::intake::{Intake, Read};
 use super::outbox::Outbox;
 use super::outlet::SocketOutlet;
 use super::settings::Settings;
 use super::sockets::{Buffers, Network, Port};
+use super::tcp::{self, Tcp};
 use super::transport::Environment;
 use crate::clock::{Clock, monotonic_ns};
 use crate::ids::JobId;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
+use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,9 +30,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 
-/// Tokens of the poll set: the sockets of the port from 0, then this, then the workers' sockets.
+/// Tokens of the poll set: the sockets of the port from 0, the listeners of the same port for TCP, then these. Tokens are never
+/// used twice.
 const WAKE: u64 = 8;
 const FIRST_FEED: u64 = 16;
+const FIRST_CONNECTION: u64 = 1 << 32;
+/// Ports tried when any will do: one may be free for UDP and taken for TCP.
+const TRIES: usize = 32;
 /// Longest wait for nothing.
 const IDLE: Duration = Duration::from_millis(500);
 /// Wait while events do not fit their channel.
@@ -43,11 +49,12 @@ const COMMANDS: usize = 256;
 pub struct Running {
     /// Says commands.
     pub handle: Handle,
-    /// The bound sockets: IPv4 first, then IPv6 where there is one; the same port.
+    /// The bound UDP sockets: IPv4 first, then IPv6 where there is one. The same port everywhere, for TCP too.
     pub local: Vec<SocketAddr>,
     stop: Arc<AtomicBool>,
     wake: Arc<EventFd>,
     thread: Option<JoinHandle<()>>,
+    dead: tokio::sync::oneshot::Receiver<()>,
 }
 
 /// Binds the port and starts the media thread. Events go to `events`; a full channel delays them.
@@ -55,7 +62,7 @@ pub struct Running {
 /// # Errors
 /// The port is busy, or the system gives no socket or thread.
 pub fn start(settings: Settings, clock: Clock, events: Sender<Event>) -> io::Result<Running> {
-    let ports = Port::bind(settings.port)?;
+    let (ports, listeners) = bind(settings.port)?;
     let local: Vec<SocketAddr> = ports.iter().map(|port| port.local()).collect();
     let (handle, commands, wake) = Handle::channel()?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -63,22 +70,52 @@ pub fn start(settings: Settings, clock: Clock, events: Sender<Event>) -> io::Res
     for (token, port) in ports.iter().enumerate() {
         epoll.add(port, EpollEvent::new(EpollFlags::EPOLLIN, token as u64))?;
     }
+    for (index, listener) in listeners.iter().enumerate() {
+        epoll.add(listener, EpollEvent::new(EpollFlags::EPOLLIN, tcp::LISTENERS + index as u64))?;
+    }
     epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
-    let network = Network::new(&ports)?;
     let environment = Environment::new(&settings, local[0].port()).map_err(io::Error::other)?;
     let (stopped, woken) = (stop.clone(), wake.clone());
+    let (alive, dead) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("media".into()).spawn(move || {
+        let _alive: tokio::sync::oneshot::Sender<()> = alive;
+        let epoll = Rc::new(epoll);
+        let tcp = Rc::new(RefCell::new(Tcp::new(listeners, epoll.clone(), FIRST_CONNECTION)));
+        let network = match Network::new(&ports, tcp.clone()) {
+            Ok(network) => network,
+            Err(error) => return tracing::error!(%error, "the media port cannot be used"),
+        };
         let core = Core::new(environment, Box::new(network), Outbox::new(events));
         let intake = Intake::new(FIRST_FEED);
-        Shell { core, ports, epoll, intake, commands, wake: woken, stop: stopped, clock, buffers: Buffers::default() }.run();
+        Shell { core, ports, tcp, epoll, intake, commands, wake: woken, stop: stopped, clock, buffers: Buffers::default() }.run();
     })?;
-    Ok(Running { handle, local, stop, wake, thread: Some(thread) })
+    Ok(Running { handle, local, stop, wake, thread: Some(thread), dead })
+}
+
+/// The port for UDP and TCP, both families.
+fn bind(port: u16) -> io::Result<(Vec<Arc<Port>>, Vec<TcpListener>)> {
+    let mut tries = if port == 0 { TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let udp = Port::bind(port)?;
+        match tcp::listen(udp[0].local().port()) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+            listeners => return Ok((udp, listeners?)),
+        }
+    }
 }
 
 impl Running {
     /// Closes all transports, ends the thread and waits for its end: some milliseconds.
     pub fn stop(mut self) {
         self.end();
+    }
+
+    /// Resolves when the thread has ended, which it does by itself only when it panics. Nothing can take its place: its
+    /// transports, tracks and sockets are gone.
+    pub async fn ended(&mut self) {
+        // nobody sends: the thread's end drops the sender
+        let _ = (&mut self.dead).await;
     }
 
     fn end(&mut self) {
@@ -102,7 +139,8 @@ impl Drop for Running {
 struct Shell {
     core: Core,
     ports: Vec<Arc<Port>>,
-    epoll: Epoll,
+    tcp: Rc<RefCell<Tcp>>,
+    epoll: Rc<Epoll>,
     intake: Intake,
     commands: Receiver<Command>,
     wake: Arc<EventFd>,
@@ -129,10 +167,15 @@ impl Shell {
     fn serve(&mut self, token: u64) {
         match token {
             WAKE => self.serve_commands(),
+            FIRST_CONNECTION.. => self.serve_connection(token),
             FIRST_FEED.. => {
                 if let Some(job) = self.intake.job(token) {
                     self.read_feed(job);
                 }
+            }
+            tcp::LISTENERS.. => {
+                let now = self.clock.now();
+                self.tcp.borrow_mut().accept((token - tcp::LISTENERS) as usize, now);
             }
             _ => {
                 if let Some(port) = self.ports.get(token as usize).cloned() {
@@ -147,6 +190,7 @@ impl Shell {
         let now = self.clock.now();
         self.core.timeout(now);
         self.core.flush();
+        self.tcp.borrow_mut().tend(now);
         for (job, slot) in self.core.take_requests() {
             self.intake.request_keyframe(job, slot);
         }
@@ -158,7 +202,9 @@ impl Shell {
         for _ in 0..BATCHES {
             let now = self.clock.now();
             let core = &mut self.core;
-            let more = port.receive(&mut self.buffers, |from, to, datagram| core.datagram(from, to, datagram, now));
+            let more = port.receive(&mut self.buffers, |path, datagram| {
+                core.datagram(path, datagram, now);
+            });
             self.forward(now);
             match more {
                 Ok(true) => {}
@@ -169,6 +215,20 @@ impl Shell {
                 }
             }
         }
+    }
+
+    /// A TCP connection can be read or written. The core answers through the connections, so none is borrowed meanwhile.
+    fn serve_connection(&mut self, token: u64) {
+        let now = self.clock.now();
+        if let Some(path) = { self.tcp.borrow_mut().write(token) } {
+            self.core.relieved(path, now);
+        }
+        let Some((path, frames)) = ({ self.tcp.borrow_mut().read(token) }) else { return };
+        for frame in frames {
+            let worth = self.core.datagram(path, &frame, now);
+            self.tcp.borrow_mut().judge(token, worth != Worth::Nothing, worth == Worth::Proof, now);
+        }
+        self.forward(now);
     }
 
     fn read_feed(&mut self, job: JobId) {
@@ -216,6 +276,9 @@ impl Shell {
             }
             Command::AddSlot { job, slot, track } => self.core.add_slot(job, slot, track, now),
             Command::RemoveSlot { job, slot } => self.core.remove_slot(job, slot),
+            #[cfg(test)]
+            Command::Panic => panic!("a bug"),
+            Command::Addresses { own } => self.core.set_addresses(&own),
             Command::AttachTransform { job, socket, slots } => {
                 let socket = self.attach(job, socket);
                 self.core.attach_sink(job, Box::new(SocketOutlet(socket)), tie(self.clock));
@@ -229,8 +292,19 @@ impl Shell {
             }
             Command::Stats { reply } => {
                 // whoever asked may have gone
-                let _ = reply.send(Stats { requests_refused: self.intake.refused, ..self.core.stats() });
+                let _ = reply.send(self.stats());
             }
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let tcp = self.tcp.borrow().counters();
+        Stats {
+            requests_refused: self.intake.refused,
+            tcp_connections: tcp.open,
+            tcp_refused: tcp.refused,
+            tcp_dropped: tcp.dropped,
+            ..self.core.stats()
         }
     }
 
@@ -365,6 +439,27 @@ mod tests {
         Port::bind(port).expect("the port is free again");
         let kinds: Vec<Event> = std::iter::from_fn(|| rig.events.blocking_recv()).collect();
         assert!(kinds.iter().any(|e| matches!(e, Event::Connected { .. })), "{kinds:?}");
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_panics_is_known_to_be_dead() {
+        let (sender, mut events) = channel(16);
+        let mut running = start(Settings::default(), Clock::System, sender).unwrap();
+        let alive = tokio::time::timeout(50 * MS, running.ended()).await;
+        assert!(alive.is_err(), "it lives");
+        running.handle.send(Command::Panic).unwrap();
+        tokio::time::timeout(LIMIT, running.ended()).await.expect("it is dead");
+        assert!(events.recv().await.is_none());
+        running.stop();
+    }
+
+    #[test]
+    fn the_port_is_bound_for_udp_and_tcp_or_not_at_all() {
+        let (udp, tcp) = bind(0).unwrap();
+        let port = udp[0].local().port();
+        assert!(tcp.iter().all(|listener| listener.local_addr().unwrap().port() == port));
+        drop(udp);
+        assert_eq!(bind(port).err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse), "TCP is taken");
     }
 
     #[test]

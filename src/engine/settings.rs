@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-/// Settings of the media thread; fixed for its life.
+/// Settings of the media thread; fixed for its life but for the addresses.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// UDP port, IPv4 and IPv6; 0 = any.
+    /// UDP and TCP port, IPv4 and IPv6; 0 = any.
     pub port: u16,
-    /// Addresses of this box that answers announce as host candidates.
+    /// Addresses of this box that answers announce as host candidates; [`Command::Addresses`](super::Command::Addresses)
+    /// replaces them.
     pub candidates: Vec<IpAddr>,
     /// Addresses under which a router forwards the port to this box; announced besides the host candidates.
     pub public: Vec<IpAddr>,

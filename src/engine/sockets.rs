@@ -3,12 +3,16 @@
 //! Datagrams are read in batches with the address of this box they were sent to (IP_PKTINFO), and leave from the address that
 //! was asked. Offload both ways: GRO glues on receive, GSO cuts on send. Never blocks: what the kernel does not take is lost.
 
-use super::batch::{Run, Transmitter};
+use super::batch::{Outcome, Run, Transmitter};
+use super::path::{Path, Protocol};
+use super::tcp::{Taken, Tcp};
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::cell::RefCell;
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Send and receive buffer in bytes: some key frames for all viewers. The kernel may allow less.
@@ -39,7 +43,7 @@ impl Port {
     }
 
     fn bind_one(address: SocketAddr) -> io::Result<Port> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM.cloexec(), Some(socket2::Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
@@ -56,8 +60,8 @@ impl Port {
         self.local
     }
 
-    /// Reads one batch. Each datagram is given to `take` as (from, to, bytes). True when more may be there.
-    pub fn receive(&self, buffers: &mut Buffers, mut take: impl FnMut(SocketAddr, SocketAddr, &[u8])) -> io::Result<bool> {
+    /// Reads one batch. Each datagram is given to `take` with its path. True when more may be there.
+    pub fn receive(&self, buffers: &mut Buffers, mut take: impl FnMut(Path, &[u8])) -> io::Result<bool> {
         let count = {
             let mut chunks = buffers.data.chunks_mut(GLUED);
             let mut slices: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
@@ -68,9 +72,9 @@ impl Port {
             }
         };
         for (meta, data) in buffers.metas.iter().zip(buffers.data.chunks(GLUED)).take(count) {
-            let to = SocketAddr::new(meta.dst_ip.unwrap_or(self.local.ip()), self.local.port());
+            let path = Path::udp(SocketAddr::new(meta.dst_ip.unwrap_or(self.local.ip()), self.local.port()), meta.addr);
             let glued = data.get(..meta.len).unwrap_or_default();
-            glued.chunks(meta.stride.max(1)).for_each(|datagram| take(meta.addr, to, datagram));
+            glued.chunks(meta.stride.max(1)).for_each(|datagram| take(path, datagram));
         }
         Ok(count == BATCH_SIZE)
     }
@@ -105,9 +109,10 @@ impl Default for Buffers {
     }
 }
 
-/// Sends runs by the socket of their family.
+/// Sends runs by the socket of their family, or by their connection.
 pub struct Network {
     ways: Vec<Way>,
+    tcp: Rc<RefCell<Tcp>>,
 }
 
 struct Way {
@@ -117,34 +122,53 @@ struct Way {
 }
 
 impl Network {
-    /// Sends through these sockets.
-    pub fn new(ports: &[Arc<Port>]) -> io::Result<Network> {
+    /// Sends through these sockets and connections.
+    pub fn new(ports: &[Arc<Port>], tcp: Rc<RefCell<Tcp>>) -> io::Result<Network> {
         let way = |port: &Arc<Port>| Ok(Way { port: port.clone(), state: UdpSocketState::new(UdpSockRef::from(&port.socket))? });
-        Ok(Network { ways: ports.iter().map(way).collect::<io::Result<_>>()? })
+        Ok(Network { ways: ports.iter().map(way).collect::<io::Result<_>>()?, tcp })
+    }
+
+    fn way(&self, path: &Path) -> Option<usize> {
+        self.ways.iter().position(|way| way.port.local.is_ipv4() == path.remote.is_ipv4())
     }
 }
 
 impl Transmitter for Network {
-    fn longest_run(&self, destination: SocketAddr) -> usize {
-        let way = self.ways.iter().find(|way| way.port.local.is_ipv4() == destination.is_ipv4());
-        way.map_or(1, |way| way.state.max_gso_segments())
+    fn longest_run(&self, path: &Path) -> usize {
+        match path.protocol {
+            Protocol::Udp => self.way(path).map_or(1, |way| self.ways[way].state.max_gso_segments()),
+            Protocol::Tcp => usize::MAX,
+        }
     }
 
-    fn transmit(&mut self, run: &Run<'_>) -> bool {
-        let way = self.ways.iter_mut().find(|way| way.port.local.is_ipv4() == run.destination.is_ipv4());
-        way.is_some_and(|way| way.send(run))
+    fn transmit(&mut self, run: &Run<'_>) -> Outcome {
+        match run.path.protocol {
+            Protocol::Udp => match self.way(&run.path) {
+                Some(way) if self.ways[way].send(run) => Outcome::Sent,
+                _ => Outcome::Refused,
+            },
+            Protocol::Tcp => match self.tcp.borrow_mut().send(&run.path, run.contents, run.segment) {
+                Taken::All => Outcome::Sent,
+                Taken::Full => Outcome::Full,
+                Taken::Gone => Outcome::Refused,
+            },
+        }
+    }
+
+    fn forget(&mut self, path: &Path) {
+        self.tcp.borrow_mut().close(path);
     }
 }
 
 impl Way {
     fn send(&mut self, run: &Run<'_>) -> bool {
-        let source = run.source.filter(|ip| !ip.is_unspecified());
+        let (source, destination) = (Some(run.path.local.ip()).filter(|ip| !ip.is_unspecified()), run.path.remote);
         // ICE pairs every local with every remote candidate; the kernel calls this pair an invalid argument
-        if source.is_some_and(|ip| ip.is_loopback()) && !run.destination.ip().is_loopback() {
+        if source.is_some_and(|ip| ip.is_loopback()) && !destination.ip().is_loopback() {
             return false;
         }
         let transmit = quinn_udp::Transmit {
-            destination: run.destination,
+            destination,
             ecn: None,
             contents: run.contents,
             segment_size: (run.datagrams > 1).then_some(run.segment),
@@ -170,33 +194,41 @@ impl Way {
 mod tests {
     use super::*;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use nix::sys::epoll::{Epoll, EpollCreateFlags};
     use std::net::IpAddr;
 
+    fn network(here: &[Arc<Port>]) -> Network {
+        let epoll = Rc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap());
+        Network::new(here, Rc::new(RefCell::new(Tcp::new(vec![], epoll, 0)))).unwrap()
+    }
+
     /// What arrives at `port` until `count` datagrams have come.
-    fn receive(port: &Port, count: usize) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
+    fn receive(port: &Port, count: usize) -> Vec<(Path, Vec<u8>)> {
         let (mut buffers, mut got) = (Buffers::default(), vec![]);
         while got.len() < count {
             let ready = poll(&mut [PollFd::new(port.as_fd(), PollFlags::POLLIN)], PollTimeout::from(5000u16)).unwrap();
             assert!(ready > 0, "only {} of {count} datagrams", got.len());
-            while port.receive(&mut buffers, |from, to, bytes| got.push((from, to, bytes.to_vec()))).unwrap() {}
+            while port.receive(&mut buffers, |path, bytes| got.push((path, bytes.to_vec()))).unwrap() {}
         }
         got
     }
 
     fn run<'a>(source: [u8; 4], destination: SocketAddr, contents: &'a [u8], segment: usize) -> Run<'a> {
-        Run { destination, source: Some(source.into()), contents, segment, datagrams: contents.len().div_ceil(segment) }
+        let path = Path::udp(SocketAddr::new(source.into(), 1), destination);
+        Run { path, contents, segment, datagrams: contents.len().div_ceil(segment) }
     }
 
     #[test]
     fn both_families_have_the_same_port() {
         let here = Port::bind(0).unwrap();
-        let mut network = Network::new(&here).unwrap();
+        let mut network = network(&here);
         for port in &here {
             assert_eq!(port.local().port(), here[0].local().port());
             let loopback = if port.local().is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { IpAddr::from(Ipv6Addr::LOCALHOST) };
             let to = SocketAddr::new(loopback, port.local().port());
-            assert!(network.transmit(&Run { destination: to, source: Some(loopback), contents: b"hello", segment: 5, datagrams: 1 }));
-            assert_eq!(receive(port, 1), [(to, to, b"hello".to_vec())]);
+            let path = Path::udp(to, to);
+            assert_eq!(network.transmit(&Run { path, contents: b"hello", segment: 5, datagrams: 1 }), Outcome::Sent);
+            assert_eq!(receive(port, 1), [(path, b"hello".to_vec())]);
         }
     }
 
@@ -204,33 +236,34 @@ mod tests {
     fn a_run_arrives_as_datagrams_from_and_to_the_addresses_that_were_asked() {
         let here = Port::bind(0).unwrap();
         let there = Port::bind(0).unwrap();
-        let mut network = Network::new(&here).unwrap();
+        let mut network = network(&here);
         let to = SocketAddr::new([127, 0, 0, 3].into(), there[0].local().port());
         let contents: Vec<u8> = (0..2500).map(|n| (n / 1000) as u8).collect();
-        let longest = network.longest_run(to);
-        if longest > 1 {
-            assert!(network.transmit(&run([127, 0, 0, 2], to, &contents, 1000)));
+        let whole = run([127, 0, 0, 2], to, &contents, 1000);
+        if network.longest_run(&whole.path) > 1 {
+            assert_eq!(network.transmit(&whole), Outcome::Sent);
         } else {
-            contents.chunks(1000).for_each(|c| assert!(network.transmit(&run([127, 0, 0, 2], to, c, 1000))));
+            contents.chunks(1000).for_each(|c| assert_eq!(network.transmit(&run([127, 0, 0, 2], to, c, 1000)), Outcome::Sent));
         }
         let got = receive(&there[0], 3);
-        let from = SocketAddr::new([127, 0, 0, 2].into(), here[0].local().port());
-        assert!(got.iter().all(|(f, t, _)| (*f, *t) == (from, to)), "{got:?}");
-        assert_eq!(got.iter().map(|(_, _, b)| b.len()).collect::<Vec<_>>(), [1000, 1000, 500]);
+        let path = Path::udp(to, SocketAddr::new([127, 0, 0, 2].into(), here[0].local().port()));
+        assert!(got.iter().all(|(p, _)| *p == path), "{got:?}");
+        assert_eq!(got.iter().map(|(_, b)| b.len()).collect::<Vec<_>>(), [1000, 1000, 500]);
     }
 
     #[test]
     fn an_odd_destination_costs_nobody_the_offload() {
         let here = Port::bind(0).unwrap();
-        let mut network = Network::new(&here).unwrap();
+        let mut network = network(&here);
         let good = SocketAddr::from(([127, 0, 0, 1], here[0].local().port()));
-        let before = network.longest_run(good);
+        let to_good = run([127, 0, 0, 1], good, b"x", 1);
+        let before = network.longest_run(&to_good.path);
         for odd in ["192.0.2.1:9", "255.255.255.255:9", "240.0.0.1:9", "0.0.0.0:0"] {
             network.transmit(&run([127, 0, 0, 1], odd.parse().unwrap(), b"x", 1));
             network.transmit(&run([192, 0, 2, 77], odd.parse().unwrap(), b"x", 1));
         }
-        assert_eq!(network.longest_run(good), before);
-        assert!(network.transmit(&run([127, 0, 0, 1], good, b"x", 1)));
+        assert_eq!(network.longest_run(&to_good.path), before);
+        assert_eq!(network.transmit(&to_good), Outcome::Sent);
         assert_eq!(receive(&here[0], 1).len(), 1);
     }
 

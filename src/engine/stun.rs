@@ -10,6 +10,9 @@ const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
 const USERNAME: u16 = 0x0006;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 
+/// What ties an answer to its question.
+pub type Transaction = [u8; 12];
+
 /// Could this datagram be STUN? On a media port the first byte decides (RFC 7983).
 pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| *first < 4) && datagram.len() >= HEADER && datagram[4..8] == COOKIE
@@ -18,6 +21,11 @@ pub fn is_stun(datagram: &[u8]) -> bool {
 /// Is this a binding request?
 pub fn is_request(datagram: &[u8]) -> bool {
     is_stun(datagram) && datagram.starts_with(&BINDING_REQUEST)
+}
+
+/// The transaction of a STUN message.
+pub fn transaction(datagram: &[u8]) -> Option<Transaction> {
+    datagram.get(8..HEADER)?.try_into().ok().filter(|_| is_stun(datagram))
 }
 
 /// Is this the success response that only the holder of the right password gets?

@@ -6,10 +6,11 @@
 
 use super::settings::Settings;
 use crate::rtp::Codec;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use str0m::config::DtlsCert;
 use str0m::media::Pt;
+use str0m::net::TcpType;
 use str0m::rtp::Extension;
 use str0m::{Candidate, Rtc, RtcConfig};
 
@@ -27,7 +28,11 @@ const H264: [(u8, u8, u32); 5] =
 #[derive(Debug)]
 pub struct Environment {
     cert: DtlsCert,
+    /// What every answer announces.
     candidates: Vec<Candidate>,
+    /// Addresses of a router in front of this box.
+    public: Vec<IpAddr>,
+    port: u16,
     retransmit_packets: usize,
 }
 
@@ -42,7 +47,13 @@ impl Environment {
         let crypto = str0m::crypto::from_feature_flags();
         let cert = crypto.dtls_provider.generate_certificate().ok_or(NoCertificate)?;
         crypto.install_process_default();
-        Ok(Environment { cert, candidates: candidates(settings, port), retransmit_packets: settings.retransmit_packets })
+        let candidates = candidates(&settings.candidates, &settings.public, port);
+        Ok(Environment { cert, candidates, public: settings.public.clone(), port, retransmit_packets: settings.retransmit_packets })
+    }
+
+    /// The addresses of this box are these now.
+    pub fn set_addresses(&mut self, own: &[IpAddr]) {
+        self.candidates = candidates(own, &self.public, self.port);
     }
 
     /// The transport of a publisher; `video` is the codec it may use.
@@ -118,13 +129,19 @@ pub fn codec_of(codec: str0m::format::Codec) -> Option<Codec> {
     }
 }
 
-/// Host candidates of the box's own addresses, reflexive ones of those that a router forwards to it.
-fn candidates(settings: &Settings, port: u16) -> Vec<Candidate> {
-    let own = settings.candidates.iter().filter_map(|ip| Candidate::host(SocketAddr::new(*ip, port), "udp").ok());
-    let public = settings.public.iter().filter_map(|ip| {
-        let base = settings.candidates.iter().find(|own| own.is_ipv4() == ip.is_ipv4() && !own.is_loopback());
-        let base = base.copied().unwrap_or(*ip);
-        Candidate::server_reflexive(SocketAddr::new(*ip, port), SocketAddr::new(base, port), "udp").ok()
-    });
-    own.chain(public).collect()
+/// Host candidates of the box's own addresses, reflexive ones of those that a router forwards to it; each over UDP and, for
+/// networks that bar it, over TCP, where the client connects (RFC 6544).
+fn candidates(own: &[IpAddr], public: &[IpAddr], port: u16) -> Vec<Candidate> {
+    let at = |ip: IpAddr| SocketAddr::new(ip, port);
+    let mut candidates = Vec::new();
+    for ip in own {
+        candidates.extend(Candidate::host(at(*ip), "udp"));
+        candidates.extend(Candidate::builder().tcp().host(at(*ip)).tcptype(TcpType::Passive).build());
+    }
+    for ip in public.iter().filter(|ip| !own.contains(ip)) {
+        let base = own.iter().find(|own| own.is_ipv4() == ip.is_ipv4() && !own.is_loopback()).unwrap_or(ip);
+        candidates.extend(Candidate::server_reflexive(at(*ip), at(*base), "udp"));
+        candidates.extend(Candidate::builder().tcp().server_reflexive(at(*ip), at(*base)).tcptype(TcpType::Passive).build());
+    }
+    candidates
 }

@@ -1,6 +1,7 @@
 //! The seam between the sessions and the supervisor: commands, events, and the handle that carries them.
 
 use super::budget::{Budget, Permit};
+use super::counters::Counters;
 use crate::clock::Clock;
 use crate::ids::{JobId, SessionKey};
 use crate::wire::compose::Written;
@@ -35,8 +36,9 @@ pub enum Event {
     Finished { job: JobId },
     /// Media flows (again).
     Ready { job: JobId },
-    /// The process ended; the next one starts after `retry_in`.
-    Down { job: JobId, failure: Failure, retry_in: Duration },
+    /// The process ended, or none could be started; the next try is made after `retry_in`. `None`: it is given up, the job
+    /// waits to be stopped.
+    Down { job: JobId, failure: Failure, retry_in: Option<Duration> },
 }
 
 impl Event {
@@ -67,6 +69,7 @@ pub struct Overloaded;
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     budget: Budget,
+    counters: Counters,
 }
 
 /// Commands that may wait for the supervisor.
@@ -81,12 +84,17 @@ impl Handle {
     /// The same with a budget.
     pub fn with(budget: Budget) -> (Handle, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        (Handle { commands, budget }, receiver)
+        (Handle { commands, budget, counters: Counters::default() }, receiver)
     }
 
     /// What the board can carry.
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// What became of all processes so far: give it to [`Settings`](super::Settings), and read it anywhere.
+    pub fn counters(&self) -> Counters {
+        self.counters.clone()
     }
 
     /// Hands a command over.

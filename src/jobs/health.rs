@@ -4,6 +4,14 @@
 //!             ready                failed(kind)
 //!   Unknown ────────> Up <───────────────────────> Down(kind) ──> Down(other kind)
 //! ```
+//!
+//! A camera that starts is refused, then silent, then lets nobody in, and in the end is back: each of that is a line, and it
+//! tells the story. One that wavers between two causes would fill the log; the second time round it is left to the state that
+//! readers see:
+//!
+//! ```text
+//!   Down(a) ──b──> Down(b) ──a──> Down(a): no line, until media flows or a third cause comes
+//! ```
 
 use crate::wire::control::{Failure, FailureKind};
 use std::collections::HashSet;
@@ -14,7 +22,8 @@ pub enum Health {
     #[default]
     Unknown,
     Up,
-    Down(FailureKind),
+    /// For the second cause now, after the first; both were said.
+    Down(FailureKind, Option<FailureKind>),
 }
 
 impl Health {
@@ -23,10 +32,23 @@ impl Health {
         std::mem::replace(self, Health::Up) != Health::Up
     }
 
-    /// The process ended. True when that is news: it was not down, or for another reason.
+    /// The process ended. True when that is news: it was not down, or for other reasons.
     pub fn failed(&mut self, failure: &Failure) -> bool {
-        let down = Health::Down(failure.kind);
-        std::mem::replace(self, down) != down
+        match *self {
+            Health::Down(now, _) if now == failure.kind => false,
+            Health::Down(now, Some(before)) if before == failure.kind => {
+                *self = Health::Down(before, Some(now));
+                false
+            }
+            Health::Down(now, _) => {
+                *self = Health::Down(failure.kind, Some(now));
+                true
+            }
+            Health::Unknown | Health::Up => {
+                *self = Health::Down(failure.kind, None);
+                true
+            }
+        }
     }
 }
 
@@ -73,6 +95,10 @@ mod tests {
             (down(Ended), true),
             (down(Refused), true),
             (down(Refused), false),
+            (down(Ended), false),
+            (down(Unauthorized), true),
+            (down(Ended), false),
+            (down(Refused), true),
             (None, true),
         ];
         let mut health = Health::default();

@@ -1,18 +1,25 @@
 //! One job's task: runs a process, reports its end, pauses, runs the next, until it is told to stop.
+//!
+//! ```text
+//!   look (a camera: is it there?) ──> run a process ──failed──> pause ──> look …
+//!        └──────────failed: no process─────────────────────────^  └──forbidden──> wait to be stopped
+//! ```
 
 use super::api::Event;
 use super::backoff::Backoff;
 use super::budget::Permit;
+use super::counters::word;
 use super::cpu::Reading;
 use super::health::{Health, Warnings};
 use super::output;
 use super::process::{Broken, POLITE, POLITE_RECORDER, Process};
+use super::reach;
 use super::supervisor::Settings;
 use crate::clock::Clock;
 use crate::ids::JobId;
 use crate::wire::control::{Failure, FailureKind, FromWorker, Spec, ToWorker};
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -56,18 +63,13 @@ impl Job {
     /// Runs until `stop` is sent or dropped, or the worker has finished as it was told; then the process is gone and reaped.
     pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         loop {
-            let end = match Process::spawn(&self.settings.program, &self.media) {
-                Ok((process, stderr)) => {
-                    let prints = stderr.map(|stderr| tokio::spawn(output::log(self.name.clone(), stderr, self.secrets())));
-                    let end = self.attend(process, &mut stop).await;
-                    if let Some(mut prints) = prints
-                        && timeout(LAST_WORDS, &mut prints).await.is_err()
-                    {
-                        prints.abort();
-                    }
-                    end
-                }
-                Err(error) => End::Failed(Failure { kind: FailureKind::Crashed, text: format!("worker does not start: {error}") }),
+            let found = tokio::select! {
+                _ = &mut stop => return,
+                found = self.look() => found,
+            };
+            let end = match found {
+                Ok(spec) => self.run_process(spec, &mut stop).await,
+                Err(failure) => End::Failed(failure),
             };
             let over = match end {
                 End::Stopped => return,
@@ -85,11 +87,41 @@ impl Job {
         }
     }
 
+    /// What the process is told to do: a camera is looked for first, and is known to the process by the address that was found.
+    async fn look(&self) -> Result<Spec, Failure> {
+        match &self.spec {
+            Spec::Camera(camera) => reach::find(camera, self.clock).await.map(Spec::Camera),
+            Spec::Compose(_) | Spec::Transcode(_) => Ok(self.spec.clone()),
+        }
+    }
+
+    /// Runs one process to its end.
+    async fn run_process(&mut self, spec: Spec, stop: &mut oneshot::Receiver<()>) -> End {
+        let (process, stderr) = match Process::spawn(&self.settings.program, &self.media) {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                let text = format!("worker does not start: {error}");
+                return End::Failed(Failure { kind: FailureKind::Crashed, text });
+            }
+        };
+        let kind = word(&self.spec);
+        self.settings.counters.started(kind);
+        let prints = stderr.map(|stderr| tokio::spawn(output::log(self.name.clone(), stderr, self.secrets())));
+        let end = self.attend(process, spec, stop).await;
+        self.settings.counters.ended(kind);
+        if let Some(mut prints) = prints
+            && timeout(LAST_WORDS, &mut prints).await.is_err()
+        {
+            prints.abort();
+        }
+        end
+    }
+
     /// Listens to one process until it ends.
-    async fn attend(&mut self, mut process: Process, stop: &mut oneshot::Receiver<()>) -> End {
+    async fn attend(&mut self, mut process: Process, spec: Spec, stop: &mut oneshot::Receiver<()>) -> End {
         let end = tokio::select! {
             _ = stop => Some(End::Stopped),
-            end = self.listen(&mut process) => end,
+            end = self.listen(&mut process, spec) => end,
         };
         let status = process.end(self.polite()).await;
         end.unwrap_or_else(|| {
@@ -99,9 +131,9 @@ impl Job {
     }
 
     /// Takes lines until the last; `None` when there was no last word.
-    async fn listen(&mut self, process: &mut Process) -> Option<End> {
+    async fn listen(&mut self, process: &mut Process, spec: Spec) -> Option<End> {
         let failed = |kind, text: String| Some(End::Failed(Failure { kind, text }));
-        if process.tell(&ToWorker::Start { spec: self.spec.clone() }).await.is_err() {
+        if process.tell(&ToWorker::Start { spec }).await.is_err() {
             return None;
         }
         // they were for its predecessor
@@ -115,11 +147,14 @@ impl Job {
         self.report(Event::Started { job: self.job }).await;
         self.warnings.next_process();
         let clock = self.clock;
-        let (mut spoken, first_word) = (false, clock.now() + self.settings.first_word);
+        // until when it may be silent: to its first word, and from one beat of its heart to the next once it has one
+        let (mut patience, mut beats) = (Some(clock.now() + self.settings.first_word), false);
         // what a process needs to begin says nothing: the first reading is only compared with
         let (mut used, mut sample) = (None, clock.now() + SAMPLE);
         loop {
             let line = tokio::select! {
+                // what it said while the daemon did not run counts before the time that has passed
+                biased;
                 line = process.next() => line,
                 Some(message) = self.messages.recv() => {
                     stopping |= message == ToWorker::Stop;
@@ -133,21 +168,17 @@ impl Job {
                     sample = clock.now() + SAMPLE;
                     continue;
                 }
-                () = clock.sleep_until(first_word), if !spoken => {
+                () = clock.sleep_until(patience.unwrap_or(sample)), if patience.is_some() => {
                     return failed(FailureKind::Crashed, "worker hangs: not a word from it".into());
                 }
             };
+            beats |= matches!(line, Ok(Some(FromWorker::Alive)));
+            patience = beats.then(|| clock.now() + self.settings.silence);
             match line {
-                Ok(Some(FromWorker::Listening)) => spoken = true,
-                Ok(Some(FromWorker::Ready)) => {
-                    spoken = true;
-                    self.ready().await;
-                }
+                Ok(Some(FromWorker::Alive | FromWorker::Listening)) => {}
+                Ok(Some(FromWorker::Ready)) => self.ready().await,
                 Ok(Some(FromWorker::Warning { text })) => self.warn(&text),
-                Ok(Some(FromWorker::Written(written))) => {
-                    spoken = true;
-                    self.report(Event::Written { job: self.job, written }).await;
-                }
+                Ok(Some(FromWorker::Written(written))) => self.report(Event::Written { job: self.job, written }).await,
                 Ok(Some(FromWorker::Failed { failure })) => return Some(End::Failed(failure)),
                 Ok(Some(FromWorker::Finished)) if stopping => return Some(End::Finished),
                 Ok(Some(FromWorker::Finished)) => return failed(FailureKind::Ended, "finished unasked".into()),
@@ -157,10 +188,11 @@ impl Job {
         }
     }
 
-    /// Reports a failure and waits for the time of the next process. True when there shall be none: the worker was told to stop.
+    /// Reports a failure and waits for the time of the next try, for ever if there shall be none. True when the job was told to stop.
     async fn pause(&mut self, failure: Failure) -> bool {
-        let retry_in = self.down(&failure);
-        let again_at = self.clock.now() + retry_in;
+        let now = self.clock.now();
+        let retry_in = self.down(&failure, now);
+        let again_at = now + retry_in.unwrap_or_default();
         self.report(Event::Down { job: self.job, failure, retry_in }).await;
         loop {
             tokio::select! {
@@ -169,7 +201,8 @@ impl Job {
                         return true;
                     }
                 }
-                () = self.clock.sleep_until(again_at) => return false,
+                () = self.clock.sleep_until(again_at), if retry_in.is_some() => return false,
+                else => std::future::pending().await,
             }
         }
     }
@@ -192,7 +225,7 @@ impl Job {
     }
 
     async fn ready(&mut self) {
-        self.backoff.ready();
+        self.backoff.ready(self.clock.now());
         self.permit.iter().for_each(Permit::works);
         if self.health.ready() {
             tracing::info!("{}: {}", self.name, self.news());
@@ -206,13 +239,15 @@ impl Job {
         }
     }
 
-    fn down(&mut self, failure: &Failure) -> Duration {
-        let retry_in = self.backoff.failed();
+    fn down(&mut self, failure: &Failure, now: Instant) -> Option<Duration> {
+        let retry_in = self.backoff.failed(failure.kind, now);
+        self.settings.counters.failed(word(&self.spec), failure.kind);
         if let (Some(permit), FailureKind::Unsupported) = (&self.permit, failure.kind) {
             permit.missing(&failure.text);
         }
         if self.health.failed(failure) {
-            tracing::warn!("{}: {failure}; retrying", self.name);
+            let next = if retry_in.is_some() { "retrying" } else { "given up" };
+            tracing::warn!("{}: {failure}; {next}", self.name);
         }
         retry_in
     }

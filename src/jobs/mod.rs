@@ -9,6 +9,8 @@
 //! | `job` | one job: run a process, report its end, pause, run the next |
 //! | `process` | one worker process: its sockets, its group, its end |
 //! | `output` | what a worker prints, into the log |
+//! | `reach` | where a camera is, and whether it is there, before a process is started for it |
+//! | `counters` | what became of all processes so far |
 //! | `budget` | what the board can carry: who may start, by what the others use. Pure core |
 //! | `cpu` | how much processor time a process uses |
 //! | `backoff`, `health` | how long to pause; what is worth a log line. Pure |
@@ -16,14 +18,17 @@
 pub mod api;
 mod backoff;
 pub mod budget;
+pub mod counters;
 mod cpu;
 mod health;
 mod job;
 mod output;
 mod process;
+mod reach;
 mod supervisor;
 
 pub use api::{Command, Event, Handle};
 pub use backoff::Pauses;
 pub use budget::Budget;
+pub use counters::Counters;
 pub use supervisor::{Settings, start};

@@ -18,8 +18,9 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
-/// How long a process may take to end when it is asked to, before its group is killed.
-pub const POLITE: Duration = Duration::from_secs(1);
+/// How long a process may take to end when it is asked to, before its group is killed. Who removes a camera sees it gone within
+/// a second.
+pub const POLITE: Duration = Duration::from_millis(700);
 /// The same for one with a file to finish: 2 s for what is under way, and the writing of the file's index.
 pub const POLITE_RECORDER: Duration = Duration::from_secs(5);
 

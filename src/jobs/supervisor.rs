@@ -2,12 +2,13 @@
 
 use super::api::{Command, Event};
 use super::backoff::{Backoff, Pauses};
+use super::counters::Counters;
 use super::health::{Health, Warnings};
 use super::job::Job;
 use super::process::LowDescriptors;
 use crate::clock::Clock;
 use crate::ids::JobId;
-use crate::wire::control::ToWorker;
+use crate::wire::control::{HEARTBEAT, ToWorker};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,15 +21,19 @@ pub struct Settings {
     /// The binary that is a worker when its first argument is `worker`: this one.
     pub program: PathBuf,
     pub pauses: Pauses,
-    /// A process that has said neither "ready" nor why not by then hangs, and is killed.
+    /// A process that has not said a word by then hangs, and is killed.
     pub first_word: Duration,
+    /// A process that was heard to be alive and then is silent for so long hangs, and is killed.
+    pub silence: Duration,
+    pub counters: Counters,
 }
 
 impl Settings {
     /// Workers of `program` with the usual times.
-    pub fn new(program: PathBuf) -> Settings {
-        // a resolver may try for 10 s and more
-        Settings { program, pauses: Pauses::default(), first_word: Duration::from_secs(30) }
+    pub fn new(program: PathBuf, counters: Counters) -> Settings {
+        // the first GStreamer after an installation looks at all its plug-ins, on a card that is slow
+        let (first_word, silence) = (Duration::from_secs(30), 5 * HEARTBEAT);
+        Settings { program, pauses: Pauses::default(), first_word, silence, counters }
     }
 }
 
@@ -124,11 +129,12 @@ mod tests {
     use crate::wire::control::{Failure, FailureKind, Spec};
     use crate::wire::media;
     use nix::errno::Errno;
-    use nix::sys::signal::killpg;
+    use nix::sys::signal::{Signal, killpg};
     use nix::sys::socket::{MsgFlags, recv};
     use nix::unistd::Pid;
     use std::fs;
     use std::io::{ErrorKind, Write};
+    use std::net::TcpListener;
     use std::os::fd::{AsRawFd, OwnedFd};
     use std::os::unix::fs::PermissionsExt;
     use std::sync::{Arc, Mutex};
@@ -145,6 +151,7 @@ mod tests {
         events: mpsc::Receiver<Event>,
         task: JoinHandle<()>,
         feed: Option<OwnedFd>,
+        camera: Option<TcpListener>,
     }
 
     fn job() -> JobId {
@@ -167,19 +174,20 @@ mod tests {
     }
 
     fn bench_of(dir: TempDir, program: PathBuf) -> Bench {
-        let pauses = Pauses {
-            first: Duration::from_millis(5),
-            longest_known: Duration::from_millis(10),
-            longest_unknown: Duration::from_millis(20),
-        };
+        let [first, probe, longest, longest_hopeless] = [5, 5, 10, 20].map(Duration::from_millis);
+        let pauses = Pauses { first, probe, longest, longest_hopeless, ..Pauses::default() };
         let (handle, commands) = Handle::channel();
         let (sender, events) = mpsc::channel(64);
-        let settings = Settings { program, pauses, first_word: Duration::from_secs(5) };
+        let silence = Duration::from_millis(500);
+        let settings = Settings { pauses, first_word: Duration::from_secs(5), silence, ..Settings::new(program, handle.counters()) };
         let task = start(Clock::System, settings, commands, sender);
         let (feed, media) = media::pair().unwrap();
-        let spec = Spec::Camera(CameraSpec::parse("rtsp://user:s3cr3t@cam/x", 100, false).unwrap().spec);
+        // no process is started for a camera that is not there
+        let camera = TcpListener::bind("127.0.0.1:0").unwrap();
+        let uri = format!("rtsp://user:s3cr3t@{}/x", camera.local_addr().unwrap());
+        let spec = Spec::Camera(CameraSpec::parse(&uri, 100, true).unwrap().spec);
         handle.send(Command::Start { job: job(), name: "camera con_1".into(), spec, media, permit: None }).unwrap();
-        Bench { dir, handle, events, task, feed: Some(feed) }
+        Bench { dir, handle, events, task, feed: Some(feed), camera: Some(camera) }
     }
 
     impl Bench {
@@ -348,6 +356,59 @@ mod tests {
         assert_eq!(failure.kind, FailureKind::Crashed, "{failure}");
         assert!(failure.text.contains("hangs"), "{failure}");
         bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_falls_silent_is_killed() {
+        let mut bench = bench(
+            "echo $$ > $dir/group\nsay '{\"say\":\"alive\"}'\nsay '{\"say\":\"ready\"}'\n[ $try = 1 ] && kill -STOP $$\nread -r more <&3\n",
+        );
+        assert_eq!(bench.next().await, None);
+        let group = bench.file("group");
+        let failure = bench.next().await.unwrap();
+        assert_eq!(failure.kind, FailureKind::Crashed, "{failure}");
+        assert!(failure.text.contains("hangs"), "{failure}");
+        assert!(group_is_gone(&group));
+        assert_eq!(bench.next().await, None);
+        bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_camera_that_is_away_needs_no_process() {
+        let mut bench = bench("echo $$ > $dir/group\nsay '{\"say\":\"ready\"}'\nread -r more <&3\n");
+        assert_eq!(bench.next().await, None);
+        let address = bench.camera.take().unwrap().local_addr().unwrap();
+        let group = bench.file("group").trim().parse().unwrap();
+        killpg(Pid::from_raw(group), Signal::SIGKILL).unwrap();
+        assert_eq!(bench.next().await.unwrap().kind, FailureKind::Crashed);
+        for _ in 0..20 {
+            assert_eq!(bench.next().await.unwrap().kind, FailureKind::Refused);
+        }
+        assert_eq!(bench.file("tries").lines().count(), 1, "no process for a camera that is not there");
+        bench.camera = Some(TcpListener::bind(address).unwrap());
+        while bench.next().await.is_some() {}
+        let counted = bench.handle.counters().read();
+        assert_eq!((counted.started["camera"], counted.running["camera"]), (2, 1));
+        assert!(counted.failed[&("camera", FailureKind::Refused)] >= 20);
+        bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_forbidden_address_is_given_up() {
+        let camera = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = camera.local_addr().unwrap().port();
+        let (handle, commands) = Handle::channel();
+        let (sender, mut events) = mpsc::channel(64);
+        let task = start(Clock::System, Settings::new("nothing".into(), handle.counters()), commands, sender);
+        let (_feed, media) = media::pair().unwrap();
+        let spec = Spec::Camera(CameraSpec::parse(&format!("rtsp://localhost:{port}/x"), 100, false).unwrap().spec);
+        handle.send(Command::Start { job: job(), name: "camera con_1".into(), spec, media, permit: None }).unwrap();
+        let Some(Event::Down { failure, retry_in, .. }) = events.recv().await else { panic!("it is not told") };
+        assert_eq!((failure.kind, retry_in), (FailureKind::Forbidden, None));
+        handle.send(Command::Stop { job: job() }).unwrap();
+        drop(handle);
+        timeout(LONG, task).await.expect("a job that was given up can be stopped").unwrap();
+        assert!(events.recv().await.is_none(), "nothing more happens");
     }
 
     #[derive(Clone, Default)]

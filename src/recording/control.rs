@@ -23,7 +23,9 @@ use super::recorder::{Progress, Wanted};
 use super::recordings::{Request, Shared};
 use super::recovery;
 use super::slots::{Slot, Slots};
+use super::told;
 use crate::clock::{Clock, monotonic_ns};
+use crate::events::Record;
 use crate::ids::JobId;
 use crate::jobs::budget::Permit;
 use crate::wire::compose::{ComposeSlot, ComposeSpec, ComposedAudio, ComposedVideo};
@@ -97,8 +99,12 @@ pub(super) async fn run(mut control: Control, request: Request) {
             Some(fault.clone())
         }
     };
+    let reason = stop_reason(&end, recording.status);
+    let known = recording.status == Status::Started;
     let stopped = Recording { status: Status::Stopped, ..recording };
-    control.save(stopped.clone(), fault.clone()).await;
+    // the world has not heard of one that never began to record
+    let record = known.then(|| control.record_of(&stopped, reason)).flatten();
+    control.save(stopped.clone(), fault.clone(), record).await;
     if matches!(end, End::Asked(_)) {
         control.finish().await;
     }
@@ -110,8 +116,17 @@ pub(super) async fn run(mut control: Control, request: Request) {
     let ended = recovery::ended(&stopped, &films, fault.is_some());
     let seconds = clock.now().duration_since(began).as_secs();
     tracing::info!(recording = %ended.id, status = ended.status.as_str(), bytes = ended.size, seconds, "recording has ended");
-    control.save(ended, fault).await;
+    let record = control.record_of(&ended, reason);
+    control.save(ended, fault, record).await;
     control.passed(8).await;
+}
+
+/// The word for why a recording stopped; none for one that could not begin. Trouble is nobody's wish.
+fn stop_reason(end: &End, status: Status) -> Option<&'static str> {
+    match end {
+        End::Asked(reason) => Some(reason.as_str()),
+        End::Failed(_) => (status == Status::Started).then_some(StopReason::AutomaticStop.as_str()),
+    }
 }
 
 impl Control {
@@ -161,7 +176,8 @@ impl Control {
             if self.written > 0 && recording.status == Status::Starting {
                 recording.status = Status::Started;
                 tracing::info!(recording = %recording.id, "recording");
-                self.save(recording.clone(), None).await;
+                let record = self.record_of(&recording, None);
+                self.save(recording.clone(), None, record).await;
                 self.passed(4).await;
             }
         }
@@ -285,9 +301,17 @@ impl Control {
         self.shared.steps.passed(step).await;
     }
 
-    async fn save(&self, recording: Recording, fault: Option<String>) {
+    /// Keeps a step, and tells the world before anybody who waits for it: the session that ends with its recording tells of that next.
+    async fn save(&self, recording: Recording, fault: Option<String>, record: Option<Record>) {
         recovery::save(&self.shared.library, recording.clone()).await;
+        if let Some(record) = record {
+            self.shared.events.say(record);
+        }
         self.tell(&recording, fault);
+    }
+
+    fn record_of(&self, recording: &Recording, reason: Option<&'static str>) -> Option<Record> {
+        told::record(recording, reason, self.shared.clock.unix_ms())
     }
 
     fn tell(&self, recording: &Recording, fault: Option<String>) {

@@ -14,6 +14,7 @@
 //! | `metadata` | a recording as JSON, for answers and for the disk. Pure | |
 //! | `parts` | the files, when nobody writes them any more | P1 to P3 |
 //! | `recovery` | the next start | R1 to R3 |
+//! | `told` | what the world is told of a recording. Pure | |
 //!
 //! `stops` (tests) stops after each step.
 //!
@@ -34,6 +35,7 @@ mod recovery;
 mod slots;
 #[cfg(test)]
 mod stops;
+mod told;
 
 pub use error::Error;
 pub use library::Library;

@@ -98,7 +98,7 @@ impl Composers {
         let composer = self.running.get_mut(&job).unwrap();
         composer.film = None;
         composer.slots.clear();
-        Event::Down { job, failure: Failure { kind, text: "played".into() }, retry_in: Duration::from_millis(250) }
+        Event::Down { job, failure: Failure { kind, text: "played".into() }, retry_in: Some(Duration::from_millis(250)) }
     }
 
     /// The daemon is gone: each finishes its film, or is killed as well.

@@ -6,6 +6,7 @@ use super::plan::{Cast, Plan};
 use super::recorder::{Progress, Recorder};
 use super::recovery;
 use crate::clock::Clock;
+use crate::events::Bus;
 use crate::ids::{JobId, SessionId, SessionKey};
 use crate::jobs::budget::{Load, Refused, Work};
 use crate::{engine, jobs};
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub library: Arc<Library>,
     pub engine: engine::Handle,
     pub jobs: jobs::Handle,
+    /// The way to the world.
+    pub events: Bus,
     pub clock: Clock,
     pub steps: Steps,
     running: Mutex<Running>,
@@ -79,10 +82,18 @@ struct Running {
 impl Recordings {
     /// None yet, over the two floors below; needs a tokio runtime. Recordings that the last run did not finish are finished from
     /// now on.
-    pub fn new(library: Library, engine: engine::Handle, jobs: jobs::Handle, clock: Clock) -> Recordings {
+    pub fn new(library: Library, engine: engine::Handle, jobs: jobs::Handle, events: Bus, clock: Clock) -> Recordings {
         let library = Arc::new(library);
-        let shared = Arc::new(Shared { library: library.clone(), engine, jobs, clock, steps: Steps::default(), running: Mutex::default() });
-        shared.running().tasks.spawn(recovery::recover(library, clock));
+        let shared = Arc::new(Shared {
+            library: library.clone(),
+            engine,
+            jobs,
+            events: events.clone(),
+            clock,
+            steps: Steps::default(),
+            running: Mutex::default(),
+        });
+        shared.running().tasks.spawn(recovery::recover(library, events, clock));
         Recordings { shared }
     }
 

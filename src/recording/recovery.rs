@@ -11,8 +11,10 @@
 use super::library::Library;
 use super::parts::{self, Films};
 use super::plan::{Recording, Status};
+use super::told;
 use crate::clock::Clock;
 use crate::disk::{self, FolderLock};
+use crate::events::Bus;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,20 +23,29 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Why a recording stopped that the last run did not stop.
+const CRASHED: &str = "nodeCrashed";
+/// Why one stopped whose end the last run did not see.
+const STOPPED: &str = "openviduServerStopped";
 
 /// Does R1 to R3 for every recording that needs them at the time of the call, one after the other.
-pub fn recover(library: Arc<Library>, clock: Clock) -> impl Future<Output = ()> + Send + 'static {
+pub fn recover(library: Arc<Library>, events: Bus, clock: Clock) -> impl Future<Output = ()> + Send + 'static {
     // now, and not when the task first runs: what is started after this call has its own task
     let unfinished = library.list().into_iter().filter(|recording| !recording.status.is_final()).collect();
-    finish_all(library, unfinished, clock)
+    finish_all(library, unfinished, events, clock)
 }
 
-async fn finish_all(library: Arc<Library>, unfinished: Vec<Arc<Recording>>, clock: Clock) {
+async fn finish_all(library: Arc<Library>, unfinished: Vec<Arc<Recording>>, events: Bus, clock: Clock) {
     for recording in unfinished {
         let found = films(&library, &recording, clock).await;
         let ended = ended(&recording, &found, false);
         tracing::info!(recording = %ended.id, status = ended.status.as_str(), "an unfinished recording was found and finished");
-        save(&library, ended).await;
+        save(&library, ended.clone()).await;
+        // the last run told of its beginning; if it came to stop it, it was going down itself
+        let reason = if recording.status == Status::Stopped { STOPPED } else { CRASHED };
+        if let Some(record) = told::record(&ended, Some(reason), clock.unix_ms()) {
+            events.say(record);
+        }
     }
 }
 
@@ -140,7 +151,7 @@ mod tests {
         }
         for _ in 0..2 {
             let after = library(root.path());
-            recover(after.clone(), Clock::simulated(0)).await;
+            recover(after.clone(), Bus::default(), Clock::simulated(0)).await;
             for (id, (status, duration_ms)) in &expected {
                 let recording = after.get(id).unwrap();
                 assert_eq!((recording.status, recording.duration_ms), (*status, *duration_ms), "{id}");
@@ -157,7 +168,7 @@ mod tests {
         let id = create(&library, Status::Started);
         write_part(&library.folder(&id), 1, 1, false);
         let composer = FolderLock::try_take(&library.folder(&id)).unwrap();
-        let recovery = tokio::spawn(recover(library.clone(), Clock::System));
+        let recovery = tokio::spawn(recover(library.clone(), Bus::default(), Clock::System));
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
@@ -173,7 +184,7 @@ mod tests {
         let library = library(root.path());
         let id = create(&library, Status::Started);
         let _held = FolderLock::try_take(&library.folder(&id)).unwrap();
-        recover(library.clone(), Clock::simulated(0)).await;
+        recover(library.clone(), Bus::default(), Clock::simulated(0)).await;
         assert_eq!(library.get(&id).unwrap().status, Status::Failed);
     }
 }

@@ -9,6 +9,7 @@ use super::played::Composers;
 use super::recordings::{Recordings, Request};
 use super::{Error, recovery};
 use crate::clock::Clock;
+use crate::events::Bus;
 use crate::ids::{RecordingId, SessionId, SessionKey, TrackId};
 use crate::{disk, engine, jobs};
 use std::fs;
@@ -25,7 +26,7 @@ fn open(root: &Path) -> Arc<Library> {
 /// The next start.
 async fn recovered(root: &Path) -> Arc<Library> {
     let library = open(root);
-    recovery::recover(library.clone(), Clock::simulated(0)).await;
+    recovery::recover(library.clone(), Bus::default(), Clock::simulated(0)).await;
     library
 }
 
@@ -76,7 +77,7 @@ async fn killed_after(last: u8, root: &Path, composer_too: bool) -> u64 {
     let (engine, _engine_commands, _wake) = engine::Handle::channel().unwrap();
     let (jobs, commands) = jobs::Handle::channel();
     let library = Library::open(root, "https://box".into()).unwrap();
-    let recordings = Recordings::new(library, engine, jobs, Clock::simulated(0));
+    let recordings = Recordings::new(library, engine, jobs, Bus::default(), Clock::simulated(0));
     let steps = &recordings.shared.clone().steps;
     steps.last.store(last, Relaxed);
     let mut recorder = Some(recordings.start(request()).unwrap());

@@ -1,12 +1,12 @@
-//! Who may ask: HTTP Basic over the API, the call detail records and the layouts, and over the films unless access to them is public
-//! (rest.md §2.1, §11.3). Pure.
+//! Who may ask: HTTP Basic over the API, the call detail records, the layouts and the metrics, and over the films unless access to
+//! them is public (rest.md §2.1, §11.3). Pure.
 
 use super::error::Failure;
 use crate::config::Secret;
 use axum::http::{HeaderMap, StatusCode, header};
 
 /// The trees that need credentials, sub-paths that do not exist included.
-const GUARDED: [&str; 5] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts", "/pro", "/config"];
+const GUARDED: [&str; 6] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts", "/pro", "/config", "/metrics"];
 const FILMS: &str = "/openvidu/recordings";
 /// The one exception.
 const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
@@ -53,6 +53,7 @@ mod tests {
             "/openvidu/layouts/a",
             "/pro/restart",
             "/config",
+            "/metrics",
             FILM,
         ] {
             assert!(check(path, &right, &secret, false).is_ok(), "{path}");

@@ -4,8 +4,8 @@ use super::body::Fields;
 use super::connection_body::{self, Wanted};
 use super::error::Failure;
 use super::legacy::Era;
-use super::query::flag;
 use super::render::View;
+use super::sessions::flags;
 use super::{Api, render, webrtc_stats};
 use crate::config::Edition;
 use crate::ids::{ConnectionId, SessionId, StreamId};
@@ -33,8 +33,7 @@ pub async fn list(
     Path(session): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    let stats = flag(query.as_deref(), "webRtcStats", false)?;
-    let pending = flag(query.as_deref(), "pendingConnections", true)?;
+    let (pending, stats) = flags(query.as_deref(), true)?;
     let session = api.registry.find(&SessionId::from(session))?.snapshot();
     let transports = webrtc_stats::gather(stats, [session.as_ref()], &api.engine).await;
     let view = View { pending, transports: transports.as_ref(), ..View::new(&api.config, era) };
@@ -42,12 +41,20 @@ pub async fn list(
 }
 
 /// GET of one: 200, 400 unknown session, 404 unknown connection.
-pub async fn one(State(api): State<Arc<Api>>, era: Era, Path((session, connection)): Path<(String, String)>) -> Result<Response, Failure> {
+pub async fn one(
+    State(api): State<Arc<Api>>,
+    era: Era,
+    Path((session, connection)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let (_, stats) = flags(query.as_deref(), true)?;
     let snapshot = api.registry.find(&SessionId::from(session)).map_err(unknown_is_bad)?.snapshot();
     let connection = ConnectionId::from(connection);
     let found = snapshot.connections.iter().find(|c| c.id == connection);
     let found = found.ok_or_else(|| Denied::UnknownConnection { connection, session: snapshot.id.clone() })?;
-    Ok(render::ok(&render::connection(found, View::new(&api.config, era))))
+    let transports = webrtc_stats::gather(stats, [snapshot.as_ref()], &api.engine).await;
+    let view = View { transports: transports.as_ref(), ..View::new(&api.config, era) };
+    Ok(render::ok(&render::connection(found, view)))
 }
 
 /// PATCH: 200 with the connection as it is then, 404 unknown session (said before the body's fields are looked at) or connection,

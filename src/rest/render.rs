@@ -34,7 +34,7 @@ pub struct View<'a> {
     pub era: Era,
     /// With connections that nobody has used yet?
     pub pending: bool,
-    /// What the transports are like; `None`: that was not asked for.
+    /// `webRtcStats`: members that help to find out what is wrong (rest.md §5.6). What the transports are like; `None`: not asked for.
     pub transports: Option<&'a HashMap<PeerId, Report>>,
 }
 
@@ -123,8 +123,18 @@ fn recording_properties(properties: &RecordingProperties) -> Value {
     object.into()
 }
 
-/// A connection, pending or active.
+/// A connection, pending or active. How a camera is stands behind the original's keys, and only where it was asked for: there are
+/// clients that count keys.
 pub fn connection(snapshot: &ConnectionSnapshot, view: View) -> Value {
+    let mut value = plain_connection(snapshot, view);
+    let camera = snapshot.active.as_ref().and_then(|active| active.camera.as_ref());
+    if let (Some(camera), true) = (camera, view.transports.is_some()) {
+        value["camera"] = json!({ "state": camera.state.word(), "since": camera.since, "cause": camera.cause });
+    }
+    value
+}
+
+fn plain_connection(snapshot: &ConnectionSnapshot, view: View) -> Value {
     let kind = Kind::of(snapshot, view.config);
     match &snapshot.active {
         None => json!({

@@ -27,7 +27,7 @@ pub async fn create(State(api): State<Arc<Api>>, era: Era, request: Request) -> 
 
 /// GET: 200 with every session.
 pub async fn list(State(api): State<Arc<Api>>, era: Era, RawQuery(query): RawQuery) -> Result<Response, Failure> {
-    let (pending, stats) = flags(query.as_deref())?;
+    let (pending, stats) = flags(query.as_deref(), false)?;
     let sessions: Vec<_> = api.registry.all().iter().map(SessionHandle::snapshot).collect();
     let transports = webrtc_stats::gather(stats, sessions.iter().map(Arc::as_ref), &api.engine).await;
     let view = View { pending, transports: transports.as_ref(), ..View::new(&api.config, era) };
@@ -37,7 +37,7 @@ pub async fn list(State(api): State<Arc<Api>>, era: Era, RawQuery(query): RawQue
 
 /// GET of one: 200, 404 unknown.
 pub async fn one(State(api): State<Arc<Api>>, era: Era, Path(id): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
-    let (pending, stats) = flags(query.as_deref())?;
+    let (pending, stats) = flags(query.as_deref(), false)?;
     let session = api.registry.find(&SessionId::from(id))?.snapshot();
     let transports = webrtc_stats::gather(stats, [session.as_ref()], &api.engine).await;
     let view = View { pending, transports: transports.as_ref(), ..View::new(&api.config, era) };
@@ -51,8 +51,8 @@ pub async fn close(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Resul
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `pendingConnections` and `webRtcStats`.
-fn flags(query: Option<&str>) -> Result<(bool, bool), Failure> {
+/// `pendingConnections` (`pending` where the query says nothing of them) and `webRtcStats`.
+pub fn flags(query: Option<&str>, pending: bool) -> Result<(bool, bool), Failure> {
     let stats = flag(query, "webRtcStats", false)?;
-    Ok((flag(query, "pendingConnections", false)?, stats))
+    Ok((flag(query, "pendingConnections", pending)?, stats))
 }

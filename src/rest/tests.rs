@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{Sources, load};
+use crate::events::Bus;
 use crate::ids::SessionKey;
 use crate::jobs;
 use crate::recording::Library;
@@ -91,7 +92,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let recordings = config.recording.as_ref().map(|_| {
             let library = Library::open(folder.path(), config.public_url()).unwrap();
-            Recordings::new(library, engine.clone(), jobs.clone(), Clock::System)
+            Recordings::new(library, engine.clone(), jobs.clone(), Bus::default(), Clock::System)
         });
         let registry = Registry::new(Settings::default(), engine.clone(), jobs, recordings.clone(), Clock::System);
         let composers = Arc::new(Mutex::new(Composers::default()));

@@ -10,8 +10,9 @@
 //! A camera that plays only with subscribers is wanted while somebody watches; any other always is.
 
 use super::properties::CameraProperties;
+use super::snapshot::{CameraSnapshot, CameraState};
 use crate::ids::JobId;
-use crate::wire::control::FailureKind;
+use crate::wire::control::Failure;
 use std::sync::Arc;
 
 /// The camera behind a stream.
@@ -20,6 +21,8 @@ pub(super) struct Camera {
     pub properties: Arc<CameraProperties>,
     play: Play,
     health: Health,
+    /// ms since 1970: since when it is so.
+    since: u64,
 }
 
 /// Does its job run? A job that runs may still be without a process: its supervisor retries.
@@ -32,12 +35,25 @@ enum Play {
 }
 
 /// What its supervisor said last.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Health {
     /// Nothing yet.
     Unknown,
     Up,
-    Down(FailureKind),
+    /// It is tried again.
+    Down(Failure),
+    /// It is not tried again.
+    GivenUp(Failure),
+}
+
+impl Health {
+    /// Is there nothing in `new` that readers should know? The same cause in other words is no news.
+    fn is_as_good_as(&self, new: &Health) -> bool {
+        match (self, new) {
+            (Health::Down(old), Health::Down(new)) | (Health::GivenUp(old), Health::GivenUp(new)) => old.kind == new.kind,
+            _ => self == new,
+        }
+    }
 }
 
 /// What has to be done.
@@ -55,9 +71,9 @@ pub(super) enum Step {
 }
 
 impl Camera {
-    /// A camera that does not play yet.
-    pub fn new(properties: Arc<CameraProperties>) -> Camera {
-        Camera { properties, play: Play::Idle, health: Health::Unknown }
+    /// A camera that does not play yet; `now` in ms since 1970.
+    pub fn new(properties: Arc<CameraProperties>, now: u64) -> Camera {
+        Camera { properties, play: Play::Idle, health: Health::Unknown, since: now }
     }
 
     /// The number of those who watch is `viewers` now.
@@ -81,16 +97,21 @@ impl Camera {
         match self.play {
             Play::Lingering(job) if !self.wanted(viewers) => {
                 self.play = Play::Idle;
-                self.health = Health::Unknown;
                 Step::Stop(job)
             }
             _ => self.review(viewers),
         }
     }
 
-    /// Its job was started.
-    pub fn started(&mut self, job: JobId) {
+    /// Its job was started; `now` in ms since 1970.
+    pub fn started(&mut self, job: JobId, now: u64) {
         self.play = Play::Running(job);
+        (self.health, self.since) = (Health::Unknown, now);
+    }
+
+    /// Its job was stopped; `now` in ms since 1970.
+    pub fn stopped(&mut self, now: u64) {
+        (self.health, self.since) = (Health::Unknown, now);
     }
 
     /// The job that has to be stopped when the camera goes.
@@ -101,9 +122,26 @@ impl Camera {
         }
     }
 
-    /// Notes what its supervisor said; true if that is news.
-    pub fn report(&mut self, health: Health) -> bool {
-        std::mem::replace(&mut self.health, health) != health
+    /// Would that be news?
+    pub fn is_news(&self, health: &Health) -> bool {
+        !self.health.is_as_good_as(health)
+    }
+
+    /// Notes what its supervisor said; `now` in ms since 1970.
+    pub fn report(&mut self, health: Health, now: u64) {
+        (self.health, self.since) = (health, now);
+    }
+
+    /// How it is, for readers.
+    pub fn snapshot(&self) -> CameraSnapshot {
+        let (state, failure) = match (&self.play, &self.health) {
+            (Play::Idle, _) => (CameraState::Idle, None),
+            (_, Health::Unknown) => (CameraState::Connecting, None),
+            (_, Health::Up) => (CameraState::Connected, None),
+            (_, Health::Down(failure)) => (CameraState::Disconnected, Some(failure)),
+            (_, Health::GivenUp(failure)) => (CameraState::Failed, Some(failure)),
+        };
+        CameraSnapshot { state, since: self.since, cause: failure.map(ToString::to_string) }
     }
 
     fn wanted(&self, viewers: usize) -> bool {
@@ -116,23 +154,18 @@ mod tests {
     use super::*;
     use crate::ids::SessionKey;
     use crate::wire::camera::CameraSpec;
+    use crate::wire::control::FailureKind;
     use proptest::prelude::*;
 
     fn camera(only_play_with_subscribers: bool) -> Camera {
         let (user, password) = Default::default();
-        let camera = CameraSpec { url: "rtsp://cam/1".into(), user, password, latency_ms: 0, allow_loopback: false };
+        let camera =
+            CameraSpec { url: "rtsp://cam/1".into(), user, password, latency_ms: 0, allow_loopback: false, transport: Default::default() };
         let rtsp_uri = camera.url.clone();
         let (adaptative_bitrate, network_cache) = (true, 0);
         let (data, record) = (String::new(), true);
-        Camera::new(Arc::new(CameraProperties {
-            rtsp_uri,
-            camera,
-            record,
-            data,
-            adaptative_bitrate,
-            only_play_with_subscribers,
-            network_cache,
-        }))
+        let properties = CameraProperties { rtsp_uri, camera, record, data, adaptative_bitrate, only_play_with_subscribers, network_cache };
+        Camera::new(Arc::new(properties), 0)
     }
 
     fn job(n: u32) -> JobId {
@@ -144,7 +177,7 @@ mod tests {
         let mut camera = camera(true);
         assert_eq!(camera.review(0), Step::Nothing);
         assert_eq!(camera.review(1), Step::Start);
-        camera.started(job(1));
+        camera.started(job(1), 1);
         assert_eq!(camera.review(2), Step::Nothing);
         assert_eq!(camera.review(0), Step::Linger);
         assert_eq!(camera.review(1), Step::Resume);
@@ -158,18 +191,33 @@ mod tests {
         let mut camera = camera(false);
         assert_eq!(camera.review(0), Step::Start);
         assert_eq!(camera.timeout(0), Step::Start, "the first try failed");
-        camera.started(job(1));
+        camera.started(job(1), 1);
         assert_eq!(camera.review(0), Step::Nothing);
         assert_eq!(camera.job(), Some(job(1)));
     }
 
     #[test]
-    fn only_news_is_reported() {
+    fn only_news_is_reported_and_readers_see_it() {
+        let down = |kind, text: &str| Failure { kind, text: text.into() };
         let mut camera = camera(false);
-        assert!(camera.report(Health::Up));
-        assert!(!camera.report(Health::Up));
-        assert!(camera.report(Health::Down(FailureKind::Refused)));
-        assert!(camera.report(Health::Down(FailureKind::NotFound)));
+        let state = |camera: &Camera| (camera.snapshot().state, camera.snapshot().since, camera.snapshot().cause);
+        assert_eq!(state(&camera), (CameraState::Idle, 0, None));
+        camera.started(job(1), 10);
+        assert_eq!(state(&camera), (CameraState::Connecting, 10, None));
+        camera.report(Health::Up, 20);
+        assert!(!camera.is_news(&Health::Up));
+        assert_eq!(state(&camera), (CameraState::Connected, 20, None));
+        let refused = Health::Down(down(FailureKind::Refused, "cam:554"));
+        assert!(camera.is_news(&refused));
+        camera.report(refused, 30);
+        assert!(!camera.is_news(&Health::Down(down(FailureKind::Refused, "in other words"))));
+        assert!(camera.is_news(&Health::Down(down(FailureKind::NotFound, "cam:554"))));
+        assert_eq!(state(&camera), (CameraState::Disconnected, 30, Some("connection refused: cam:554".into())));
+        camera.report(Health::GivenUp(down(FailureKind::Forbidden, "cam:554")), 40);
+        assert_eq!(state(&camera).0, CameraState::Failed);
+        camera.stopped(50);
+        camera.started(job(2), 60);
+        assert_eq!(state(&camera), (CameraState::Connecting, 60, None));
     }
 
     proptest! {
@@ -182,7 +230,7 @@ mod tests {
                 match step {
                     Step::Start => {
                         prop_assert!(running.is_none() && viewers > 0);
-                        camera.started(job(n as u32));
+                        camera.started(job(n as u32), 1);
                         running = Some(job(n as u32));
                     }
                     Step::Stop(job) => {

@@ -2,10 +2,11 @@
 //!
 //! Where a client is reached is no part of it (`links.rs`): a client between two sockets is as active as any other.
 
+use super::camera::Camera;
 use super::notice::Member;
 use super::role::Role;
 use super::snapshot::{ActiveSnapshot, ConnectionKind, ConnectionSnapshot, SubscriberSnapshot};
-use super::stream::{Publishing, Stream};
+use super::stream::{Publishing, Source, Stream};
 use crate::ids::{ConnectionId, PeerId, SessionId, StreamId};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -102,6 +103,14 @@ impl Connection {
         self.active()?.publishing.live()
     }
 
+    /// The camera behind the stream it publishes.
+    pub fn camera(&self) -> Option<&Camera> {
+        match &self.live()?.source {
+            Source::Camera(camera) => Some(camera),
+            Source::Client { .. } => None,
+        }
+    }
+
     /// As the others see it; `None` before it joined.
     pub fn member(&self) -> Option<Member> {
         let active = self.active()?;
@@ -127,6 +136,7 @@ impl Connection {
                 publisher: active.publishing.live().map(|stream| stream.info.clone()),
                 publisher_peer: active.publishing.live().and(active.publishing.peer()),
                 subscribers: active.subscriptions.values().filter_map(subscriber).collect(),
+                camera: self.camera().map(Camera::snapshot),
             }),
             kind: self.kind.clone(),
             record: self.record,

@@ -14,14 +14,12 @@ use super::command::{RequestId, SocketId};
 use super::error::Denied;
 use super::holds::Asker;
 use super::notice::{Notice, Reply};
-use super::outbox::{self, Outbox, Outgoing, Refused};
+use super::outbox::{Outbox, Outgoing, Refused};
 use super::token;
+use super::untold::Untold;
 use crate::ids::{ConnectionId, SessionKey};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
-
-/// Notices kept for a client that is away, or has not received them for certain. They must fit into a fresh outbox together with the reply and what the door itself says.
-const AWAY: usize = outbox::CAPACITY - 32;
 
 /// Something that leaves the session.
 pub(super) enum Delivery {
@@ -66,7 +64,7 @@ struct Link {
 
 enum Place {
     Attached(Attachment),
-    Away { missed: VecDeque<Notice> },
+    Away { missed: Untold },
 }
 
 struct Attachment {
@@ -74,9 +72,8 @@ struct Attachment {
     outbox: Outbox,
     /// Messages written so far.
     written: u64,
-    /// Notices among them that the client may not have received, with their numbers. Of more than can be kept the oldest count
-    /// as received.
-    unsure: VecDeque<(u64, Notice)>,
+    /// Notices among them that the client may not have received. Of more than can be kept the oldest count as received.
+    unsure: Untold,
 }
 
 impl Links {
@@ -171,11 +168,7 @@ impl Link {
                 let taken = at.notify(notice);
                 self.trouble_unless(taken, connection)
             }
-            Place::Away { missed } if missed.len() < AWAY => {
-                missed.push_back(notice);
-                None
-            }
-            Place::Away { .. } => Some(Trouble::Overflow(connection.clone())),
+            Place::Away { missed } => (!missed.push(0, notice)).then(|| Trouble::Overflow(connection.clone())),
         }
     }
 
@@ -202,8 +195,8 @@ impl Link {
     }
 
     /// What the client may have missed. Whoever takes it gives the client its next place.
-    fn take_missed(&mut self) -> VecDeque<Notice> {
-        match std::mem::replace(&mut self.place, Place::Away { missed: VecDeque::new() }) {
+    fn take_missed(&mut self) -> Untold {
+        match std::mem::replace(&mut self.place, Place::Away { missed: Untold::default() }) {
             Place::Attached(at) => at.retire(),
             Place::Away { missed } => missed,
         }
@@ -212,16 +205,13 @@ impl Link {
 
 impl Attachment {
     fn new(socket: SocketId, outbox: Outbox) -> Attachment {
-        Attachment { socket, outbox, written: 0, unsure: VecDeque::new() }
+        Attachment { socket, outbox, written: 0, unsure: Untold::default() }
     }
 
     /// Writes a notice, and keeps it until it was received.
     fn notify(&mut self, notice: Notice) -> Result<(), Refused> {
-        self.forget_received();
-        if self.unsure.len() >= AWAY {
-            self.unsure.pop_front();
-        }
-        self.unsure.push_back((self.written + 1, notice.clone()));
+        self.unsure.forget(self.outbox.received());
+        self.unsure.push_for_oldest(self.written + 1, notice.clone());
         self.push(Outgoing::Notice(notice))
     }
 
@@ -230,17 +220,11 @@ impl Attachment {
         self.outbox.push(message)
     }
 
-    fn forget_received(&mut self) {
-        let received = self.outbox.received();
-        let known = self.unsure.partition_point(|(number, _)| *number <= received);
-        self.unsure.drain(..known);
-    }
-
     /// Gives the socket up; what the client may not have received.
-    fn retire(mut self) -> VecDeque<Notice> {
-        self.forget_received();
+    fn retire(mut self) -> Untold {
+        self.unsure.forget(self.outbox.received());
         self.outbox.retire();
-        self.unsure.into_iter().map(|(_, notice)| notice).collect()
+        self.unsure
     }
 }
 
@@ -255,7 +239,10 @@ impl fmt::Debug for Links {
 mod tests {
     use super::*;
     use crate::session::notice::EndReason;
-    use crate::session::outbox::Inbox;
+    use crate::session::outbox::{self, Inbox};
+
+    /// Notices that are kept for a client that is away.
+    const AWAY: usize = outbox::CAPACITY - 32;
 
     fn asker(connection: &str, socket: u64, request: i64) -> Asker {
         Asker { connection: connection.into(), socket: SocketId(socket), request: RequestId(request) }

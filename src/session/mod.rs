@@ -13,6 +13,7 @@ pub mod error;
 mod garbage;
 mod holds;
 mod hosting;
+mod keeping;
 mod lifecycle;
 mod links;
 pub mod notice;
@@ -27,6 +28,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod token;
+mod told;
+mod untold;
 
 pub use command::{Access, Call, Command, Watching};
 pub use error::Denied;

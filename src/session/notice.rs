@@ -25,6 +25,17 @@ pub enum Reply {
     },
 }
 
+impl Reply {
+    /// Bytes it takes, about.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Reply::Done | Reply::Rejoined { .. } => 256,
+            Reply::Joined(joined) => 1024 + joined.others.iter().map(|member| 1024 + member.metadata.len()).sum::<usize>(),
+            Reply::Published { answer, .. } | Reply::Subscribed { answer } => 256 + answer.len(),
+        }
+    }
+}
+
 /// Result of a join (signaling.md §6.1).
 #[derive(Clone, PartialEq, Debug)]
 pub struct Joined {
@@ -122,6 +133,26 @@ pub enum Notice {
         value: String,
         reason: String,
     },
+}
+
+impl Notice {
+    /// Bytes it takes, about: what clients choose the size of counts.
+    pub(super) fn size(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let chosen = match self {
+            Notice::ParticipantJoined { metadata, .. } => metadata.len(),
+            Notice::ParticipantPublished { stream, .. } => stream.type_of_video.len() + text(&stream.video_dimensions),
+            Notice::Signal { kind, data, .. } => text(kind) + text(data),
+            Notice::StreamPropertyChanged { value, reason, .. } => value.len() + reason.len(),
+            Notice::ParticipantUnpublished { .. }
+            | Notice::ParticipantLeft { .. }
+            | Notice::ParticipantEvicted { .. }
+            | Notice::ConnectionPropertyChanged { .. }
+            | Notice::RecordingStarted { .. }
+            | Notice::RecordingStopped { .. } => 0,
+        };
+        256 + chosen
+    }
 }
 
 /// Why something ended (events.md §5).

@@ -7,18 +7,31 @@ use super::command::RequestId;
 use super::error::Denied;
 use super::notice::{Notice, Reply};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
 
 /// Messages that may wait for a slow client. One that is full means the client does not read: its socket is closed.
 pub(super) const CAPACITY: usize = 512;
+/// Bytes that may wait, about; a single message may have any size.
+pub(super) const BYTES: usize = 8 << 20;
 
 /// What leaves through a client's socket.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Outgoing {
     Reply { request: RequestId, result: Result<Reply, Denied> },
     Notice(Notice),
+}
+
+impl Outgoing {
+    /// Bytes it takes, about.
+    fn size(&self) -> usize {
+        match self {
+            Outgoing::Reply { result: Ok(reply), .. } => reply.size(),
+            Outgoing::Reply { result: Err(_), .. } => 256,
+            Outgoing::Notice(notice) => notice.size(),
+        }
+    }
 }
 
 /// Why a message was not queued.
@@ -34,6 +47,8 @@ pub enum Refused {
 #[derive(Default, Debug)]
 struct Shared {
     received: AtomicU64,
+    /// Of what waits.
+    bytes: AtomicUsize,
     retired: AtomicBool,
 }
 
@@ -62,10 +77,19 @@ impl Outbox {
 
     /// Queues a message. When it is refused the caller gives the outbox up, which closes the socket.
     pub fn push(&self, message: Outgoing) -> Result<(), Refused> {
-        self.queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => Refused::Full,
-            TrySendError::Closed(_) => Refused::Closed,
-        })
+        let size = message.size();
+        let before = self.shared.bytes.fetch_add(size, Ordering::AcqRel);
+        let sent = match before > 0 && before + size > BYTES {
+            true => Err(Refused::Full),
+            false => self.queue.try_send(message).map_err(|error| match error {
+                TrySendError::Full(_) => Refused::Full,
+                TrySendError::Closed(_) => Refused::Closed,
+            }),
+        };
+        if sent.is_err() {
+            self.shared.bytes.fetch_sub(size, Ordering::AcqRel);
+        }
+        sent
     }
 
     /// The number of the last message that the client has received for certain, and all before it.
@@ -94,6 +118,7 @@ impl Inbox {
 
     fn count(&mut self, message: Outgoing) -> Option<Outgoing> {
         self.taken += 1;
+        self.shared.bytes.fetch_sub(message.size(), Ordering::AcqRel);
         (!self.shared.retired.load(Ordering::Acquire)).then_some(message)
     }
 
@@ -133,6 +158,19 @@ mod tests {
         assert_eq!(outbox.received(), 2);
         inbox.confirm(1);
         assert_eq!(outbox.received(), 2, "it does not go back");
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes_too() {
+        let (outbox, mut inbox) = Outbox::channel();
+        let signal = |bytes: usize| Outgoing::Notice(Notice::Signal { from: None, kind: None, data: Some("x".repeat(bytes)) });
+        assert_eq!(outbox.push(signal(2 * BYTES)), Ok(()), "a single one may have any size");
+        assert_eq!(outbox.push(signal(1)), Err(Refused::Full));
+        inbox.try_recv().unwrap();
+        let taken = (0..100).take_while(|_| outbox.push(signal(1 << 20)).is_ok()).count();
+        assert_eq!(taken, (BYTES >> 20) - 1);
+        while inbox.try_recv().is_ok() {}
+        assert_eq!(inbox.shared.bytes.load(Ordering::Acquire), 0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::actor::{Actor, Event};
 use super::below::Below;
 use super::command::Command;
 use super::error::Denied;
+use super::keeping;
 use super::notice::EndReason;
 use super::properties::SessionProperties;
 use super::role::Audience;
@@ -14,8 +15,10 @@ use super::snapshot::SessionSnapshot;
 use super::token;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
+use crate::events::Bus;
 use crate::ids::{SessionId, SessionKey};
 use crate::recording::Recordings;
+use crate::state::{CameraRecord, SessionRecord, Store};
 use crate::{engine, jobs};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
@@ -26,6 +29,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 const MAILBOX: usize = 256;
 /// Events that may wait for a session. The router waits for a place; sessions never wait for the router.
 const EVENTS: usize = 256;
+
+/// How soon a camera that could not be brought back is tried again, and how often.
+const RESTORE_AGAIN: Duration = Duration::from_millis(50);
+const RESTORE_TRIES: u32 = 40;
 
 /// What all sessions share.
 #[derive(Clone, Debug)]
@@ -46,6 +53,8 @@ pub struct Settings {
     pub recording_audience: Audience,
     /// Where sessions are placed when somebody joins them.
     pub cluster: Cluster,
+    /// The way to the world.
+    pub events: Bus,
 }
 
 /// How a picture is made in another codec.
@@ -71,6 +80,7 @@ impl Default for Settings {
             recording_autostop: Duration::from_secs(120),
             recording_audience: Audience::default(),
             cluster: Cluster::default(),
+            events: Bus::default(),
         }
     }
 }
@@ -83,6 +93,8 @@ pub struct Registry {
     jobs: jobs::Handle,
     /// `None`: this box does not record.
     recordings: Option<Recordings>,
+    /// `None`: nothing comes back after a restart.
+    store: Option<Store>,
     clock: Clock,
     table: Arc<RwLock<Table>>,
 }
@@ -104,12 +116,58 @@ struct Entry {
 impl Registry {
     /// An empty registry over the floors below; without `recordings` nothing can be recorded.
     pub fn new(settings: Settings, engine: engine::Handle, jobs: jobs::Handle, recordings: Option<Recordings>, clock: Clock) -> Registry {
-        Registry { settings: Arc::new(RwLock::new(settings)), engine, jobs, recordings, clock, table: Arc::default() }
+        Registry { settings: Arc::new(RwLock::new(settings)), engine, jobs, recordings, store: None, clock, table: Arc::default() }
+    }
+
+    /// The same registry, which keeps its cameras in `store`.
+    pub fn keeping(mut self, store: Store) -> Registry {
+        self.store = Some(store);
+        self
+    }
+
+    /// Brings back what was kept. Cameras whose address is not allowed any more stay away, but are kept. For the time before the doors
+    /// open; needs a tokio runtime.
+    pub async fn restore(&self, mut records: Vec<SessionRecord>, allow_loopback: bool) {
+        records.sort_by_key(|record| record.created_at);
+        for record in records {
+            let past = Some((SessionId::from(record.id.as_str()), record.created_at));
+            let (mut actor, handle) = match self.admit_as(keeping::properties(&record), past) {
+                Ok(admitted) => admitted,
+                Err(denied) => {
+                    tracing::error!("a kept session does not come back: {denied}");
+                    continue;
+                }
+            };
+            for camera in &record.cameras {
+                if let Err(why) = self.revive(&mut actor, camera, allow_loopback).await {
+                    tracing::error!(session = %handle.id, camera = camera.connection, "a camera does not come back: {why}");
+                    actor.keep_away(camera.clone());
+                }
+            }
+            // a session of nobody would stay for ever
+            if actor.has_cameras() {
+                tracing::info!(session = %handle.id, cameras = record.cameras.len(), "came back");
+                tokio::spawn(actor.begun().run());
+            }
+        }
     }
 
     /// Sessions created from now on have these settings.
     pub fn set(&self, settings: Settings) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    async fn revive(&self, actor: &mut Actor, camera: &CameraRecord, allow_loopback: bool) -> Result<(), String> {
+        let (properties, past) = keeping::revive(camera, allow_loopback).map_err(|why| why.to_string())?;
+        let properties = Arc::new(properties);
+        for _ in 0..RESTORE_TRIES {
+            if actor.revive(properties.clone(), past.clone()).is_ok() {
+                return Ok(());
+            }
+            // the engine has no room for so many tracks at once
+            self.clock.sleep(RESTORE_AGAIN).await;
+        }
+        Err("the media engine is too busy".into())
     }
 
     /// Creates a session (pending) and starts its actor; needs a tokio runtime. Its id is the custom one of `properties`, or a
@@ -122,10 +180,17 @@ impl Registry {
 
     /// Gives a session its place, and returns the actor that must run.
     pub(super) fn admit(&self, properties: SessionProperties) -> Result<(Actor, SessionHandle), Denied> {
+        self.admit_as(properties, None)
+    }
+
+    /// The same for one that was here before: its id, and when it was created in ms since 1970.
+    fn admit_as(&self, properties: SessionProperties, past: Option<(SessionId, u64)>) -> Result<(Actor, SessionHandle), Denied> {
         let (mailbox, commands) = mpsc::channel(MAILBOX);
         let (events, heard) = mpsc::channel(EVENTS);
         let mut table = self.write();
-        let id = match &properties.custom_session_id {
+        let (known, created_at) = past.unzip();
+        let created_at = created_at.unwrap_or_else(|| self.clock.unix_ms());
+        let id = match known.as_ref().or(properties.custom_session_id.as_ref()) {
             Some(id) if table.keys.contains_key(id) => return Err(Denied::SessionExists(id.clone())),
             Some(id) => id.clone(),
             None => fresh_id(&table),
@@ -135,9 +200,10 @@ impl Registry {
         let seat = Seat { table: Arc::downgrade(&self.table), key };
         let below = Below::new(key, self.engine.clone(), self.jobs.clone());
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let settings = (settings, self.recordings.clone());
-        let (actor, snapshot) = Actor::new(settings, self.clock, (key, id.clone()), properties, (commands, heard), below, seat);
-        let handle = SessionHandle { id: id.clone(), mailbox, snapshot };
+        let settings = (settings, self.recordings.clone(), self.store.clone());
+        let names = (key, id.clone(), created_at);
+        let (actor, snapshot) = Actor::new(settings, self.clock, names, properties, (commands, heard), below, seat);
+        let handle = SessionHandle { id: id.clone(), mailbox, snapshot, store: self.store.clone() };
         table.keys.insert(id, key);
         table.seats.insert(key, Entry { handle: handle.clone(), events });
         Ok((actor, handle))
@@ -267,6 +333,7 @@ pub struct SessionHandle {
     id: SessionId,
     mailbox: mpsc::Sender<Command>,
     snapshot: watch::Receiver<Arc<SessionSnapshot>>,
+    store: Option<Store>,
 }
 
 impl SessionHandle {
@@ -285,11 +352,16 @@ impl SessionHandle {
         self.mailbox.send(command).await.map_err(|_| Denied::SessionClosed(self.id.clone()))
     }
 
-    /// Sends the command that `make` builds around an answer channel, and waits for the answer. Every command is answered or its
-    /// channel dropped, so this ends. Errors: those of the command, and [`Denied::SessionClosed`].
+    /// Sends the command that `make` builds around an answer channel, and waits for the answer, and until what it changed of the
+    /// session's cameras is on the disk: what is acknowledged survives a power cut. Every command is answered or its channel dropped,
+    /// so this ends. Errors: those of the command, and [`Denied::SessionClosed`].
     pub async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<Result<T, Denied>>) -> Command) -> Result<T, Denied> {
         let (answer, wait) = oneshot::channel();
         self.send(make(answer)).await?;
-        wait.await.unwrap_or_else(|_| Err(Denied::SessionClosed(self.id.clone())))
+        let answer = wait.await.unwrap_or_else(|_| Err(Denied::SessionClosed(self.id.clone())));
+        if let Some(store) = &self.store {
+            store.durable(self.id.as_str()).await;
+        }
+        answer
     }
 }

@@ -72,6 +72,50 @@ pub struct ActiveSnapshot {
     /// The transport a client publishes over; none for a camera, or when it was lost.
     pub publisher_peer: Option<PeerId>,
     pub subscribers: Vec<SubscriberSnapshot>,
+    /// How its camera is, when it is one.
+    pub camera: Option<CameraSnapshot>,
+}
+
+/// How a camera is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CameraSnapshot {
+    pub state: CameraState,
+    /// ms since 1970: since when it is so.
+    pub since: u64,
+    /// What the matter is with one that is not there; carries no credentials.
+    pub cause: Option<String>,
+}
+
+/// The states of a camera, in the words WebRTC has for a connection's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CameraState {
+    /// Nobody watches, and it plays only with subscribers.
+    Idle,
+    /// It has not answered yet.
+    Connecting,
+    /// Its media flows.
+    Connected,
+    /// It is away, or something is wrong with it; it is tried again and again.
+    Disconnected,
+    /// It is not tried again: its address is not allowed.
+    Failed,
+}
+
+impl CameraState {
+    /// All of them.
+    pub const ALL: [CameraState; 5] =
+        [CameraState::Idle, CameraState::Connecting, CameraState::Connected, CameraState::Disconnected, CameraState::Failed];
+
+    /// The word for it in JSON and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            CameraState::Idle => "idle",
+            CameraState::Connecting => "connecting",
+            CameraState::Connected => "connected",
+            CameraState::Disconnected => "disconnected",
+            CameraState::Failed => "failed",
+        }
+    }
 }
 
 /// What kind of connection it is.

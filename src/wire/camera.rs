@@ -27,6 +27,20 @@ pub struct CameraSpec {
     pub latency_ms: u32,
     /// May the camera be on a loopback or link-local address?
     pub allow_loopback: bool,
+    /// How its packets come.
+    #[serde(default)]
+    pub transport: Transport,
+}
+
+/// How RTP comes from a camera. Either is the wish; where the camera refuses it, the other is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Interleaved with RTSP: no loss, no ports to open.
+    #[default]
+    Tcp,
+    /// `#transport=udp` at the end of the URI.
+    Udp,
 }
 
 /// What a camera's URI is made of: the spec, and what an id of its connection is made from.
@@ -67,19 +81,19 @@ pub fn allowed(ip: IpAddr, allow_loopback: bool) -> bool {
 
 impl CameraSpec {
     /// Parses `rtspUri` (rest.md §6). User info ends at the last `@` of the authority and splits at its first `:`, so a password
-    /// may hold a raw `@` or `:`; other delimiters (`/ ? #`) must be percent-encoded.
+    /// may hold a raw `@` or `:`. People type `/ ? #` in passwords too: where the standard reading finds no host and port, the
+    /// first `@` behind which there are is taken. The fragment is for this box, not for the camera: [`Transport`].
     pub fn parse(uri: &str, latency_ms: u32, allow_loopback: bool) -> Result<CameraUri, BadCameraUri> {
         if uri.len() > MAX_URI {
             return Err(BadCameraUri::Long);
         }
         let schemes = [("rtsp", "rtsp://"), ("rtsps", "rtsps://")];
         let (scheme, prefix) = schemes.into_iter().find(|(_, prefix)| uri.starts_with(prefix)).ok_or(BadCameraUri::Scheme)?;
-        let rest = &uri[prefix.len()..];
-        let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        let (user_info, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (user_info, address) = split_user_info(&uri[prefix.len()..]);
         let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
 
-        let mut url = Url::parse(&format!("{prefix}{host}{tail}")).map_err(|_| BadCameraUri::Url)?;
+        let mut url = Url::parse(&format!("{prefix}{address}")).map_err(|_| BadCameraUri::Url)?;
+        let transport = if url.fragment() == Some("transport=udp") { Transport::Udp } else { Transport::Tcp };
         url.set_fragment(None);
         let host = url.host().filter(|host| *host != Host::Domain("")).ok_or(BadCameraUri::Url)?;
         if url.port() == Some(0) {
@@ -91,7 +105,29 @@ impl CameraSpec {
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let place = format!("{}{port}{}", bare(&host), public_path(url.path()));
         let (user, password) = (percent_decoded(user), percent_decoded(password));
-        Ok(CameraUri { spec: CameraSpec { url: url.into(), user, password, latency_ms, allow_loopback }, place, scheme })
+        Ok(CameraUri { spec: CameraSpec { url: url.into(), user, password, latency_ms, allow_loopback, transport }, place, scheme })
+    }
+
+    /// Host (without the brackets of an IPv6 address) and port of the URL; `None` only for a text that was never parsed here.
+    pub fn endpoint(&self) -> Option<(String, u16)> {
+        let url = Url::parse(&self.url).ok()?;
+        let port = url.port().unwrap_or(if url.scheme() == "rtsps" { 322 } else { 554 });
+        Some((bare(&url.host()?).into_owned(), port))
+    }
+
+    /// The same camera with `ip` in place of its name: who resolved and checked a name passes on what was checked, so that
+    /// nobody resolves it a second time and gets another address.
+    pub fn at(&self, ip: IpAddr) -> Option<CameraSpec> {
+        let mut url = Url::parse(&self.url).ok()?;
+        url.set_ip_host(ip).ok()?;
+        Some(CameraSpec { url: url.into(), ..self.clone() })
+    }
+
+    /// The same camera behind another URL, where it redirected to. User info in that is ignored: the credentials are those given
+    /// for this camera. Errors: those of [`CameraSpec::parse`].
+    pub fn redirected(&self, uri: &str) -> Result<CameraSpec, BadCameraUri> {
+        let to = CameraSpec::parse(uri.split('#').next().unwrap_or(uri), self.latency_ms, self.allow_loopback)?.spec;
+        Ok(CameraSpec { url: to.url, ..self.clone() })
     }
 
     /// Texts that must not reach a log: the password, the form it has in a Basic header, and what follows the public part of
@@ -110,6 +146,26 @@ impl CameraSpec {
         secrets.retain(|secret| !secret.is_empty());
         secrets
     }
+}
+
+/// User info, and all that follows its `@`.
+fn split_user_info(rest: &str) -> (&str, &str) {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let standard = rest[..end].rfind('@').map_or(("", rest), |at| (&rest[..at], &rest[at + 1..]));
+    if is_address(standard.1) {
+        return standard;
+    }
+    let typed = rest.match_indices('@').map(|(at, _)| (&rest[..at], &rest[at + 1..])).find(|(_, address)| is_address(address));
+    typed.unwrap_or(standard)
+}
+
+/// Does a text begin with a host, and perhaps a port?
+fn is_address(text: &str) -> bool {
+    let authority = &text[..text.find(['/', '?', '#']).unwrap_or(text.len())];
+    !authority.is_empty()
+        && !authority.ends_with(':')
+        && !authority.contains('@')
+        && Url::parse(&format!("rtsp://{authority}")).is_ok_and(|url| url.has_host())
 }
 
 /// The address a host is, when it is no name.
@@ -202,7 +258,14 @@ mod tests {
             ("rtsp://u:%C3%A4@cam/x", "rtsp://cam/x", "u", "ä", "cam/x"),
             ("rtsp://cam?x=@y", "rtsp://cam?x=@y", "", "", "cam"),
             ("rtsp://[2001:db8::7]:8554/x", "rtsp://[2001:db8::7]:8554/x", "", "", "2001:db8::7:8554/x"),
-            ("rtsp://cam/x#part", "rtsp://cam/x", "", "", "cam/x"),
+            ("rtsp://cam/x#transport=udp", "rtsp://cam/x", "", "", "cam/x"),
+            // as people type them
+            ("rtsp://u:p/w@cam/x", "rtsp://cam/x", "u", "p/w", "cam/x"),
+            ("rtsp://u:p?w#d@cam:554/x?a=b@c", "rtsp://cam:554/x?a=b@c", "u", "p?w#d", "cam:554/x"),
+            ("rtsp://u:p/w@d@cam/x", "rtsp://cam/x", "u", "p/w@d", "cam/x"),
+            ("rtsp://u:#@[2001:db8::7]/x", "rtsp://[2001:db8::7]/x", "u", "#", "2001:db8::7/x"),
+            // a host and a port are no user and no password
+            ("rtsp://cam:12/34@x", "rtsp://cam:12/34@x", "", "", "cam:12/34@x"),
             ("rtsp://cam/live/user=a&password=s&n=1.sdp", "rtsp://cam/live/user=a&password=s&n=1.sdp", "", "", "cam/live"),
         ];
         for (uri, url, user, password, place) in table {
@@ -224,6 +287,31 @@ mod tests {
             assert_eq!(parse(uri), Err(BadCameraUri::Url), "{uri}");
         }
         assert_eq!(parse(&format!("rtsp://cam/{}", "x".repeat(MAX_URI))), Err(BadCameraUri::Long));
+    }
+
+    #[test]
+    fn the_transport_is_chosen_behind_the_address() {
+        for (uri, transport) in [
+            ("rtsp://cam/x", Transport::Tcp),
+            ("rtsp://cam/x#transport=tcp", Transport::Tcp),
+            ("rtsp://cam/x#part", Transport::Tcp),
+            ("rtsp://u:a#b@cam/x?y#transport=udp", Transport::Udp),
+        ] {
+            assert_eq!(parse(uri).unwrap().spec.transport, transport, "{uri}");
+        }
+    }
+
+    #[test]
+    fn where_it_is_and_what_takes_its_place() {
+        let spec = parse("rtsp://u:p@cam/a?b#transport=udp").unwrap().spec;
+        assert_eq!(spec.endpoint(), Some(("cam".into(), 554)));
+        assert_eq!(parse("rtsps://[2001:db8::7]/").unwrap().spec.endpoint(), Some(("2001:db8::7".into(), 322)));
+        assert_eq!(spec.at([10, 0, 0, 7].into()).unwrap(), CameraSpec { url: "rtsp://10.0.0.7/a?b".into(), ..spec.clone() });
+        assert_eq!(spec.at("2001:db8::7".parse().unwrap()).unwrap().url, "rtsp://[2001:db8::7]/a?b");
+        let other = spec.redirected("rtsp://x:y@other:8554/c").unwrap();
+        assert_eq!(other, CameraSpec { url: "rtsp://other:8554/c".into(), ..spec.clone() });
+        assert!(matches!(spec.redirected("rtsp://127.0.0.1/c"), Err(BadCameraUri::Forbidden(_))));
+        assert_eq!(spec.redirected("http://other/c"), Err(BadCameraUri::Scheme));
     }
 
     #[test]
@@ -272,6 +360,15 @@ mod tests {
     }
 
     proptest! {
+        /// A letter in front: digits and a slash may be a port and a path.
+        #[test]
+        fn any_password_may_be_typed_as_it_is(password in "[a-z][!-$&-~]{0,30}") {
+            // behind an @ of its own it may look like a host
+            prop_assume!(!password.contains('@'));
+            let got = parse(&format!("rtsp://admin:{password}@cam.local:8554/x")).unwrap();
+            prop_assert_eq!((&*got.spec.user, &*got.spec.password, &*got.spec.url), ("admin", &*password, "rtsp://cam.local:8554/x"));
+        }
+
         #[test]
         fn any_password_comes_back(user in "[ -9;-~äß]{1,20}", password in "\\PC{0,30}") {
             let got = parse(&format!("rtsp://{}:{}@cam/x", encoded(&user), encoded(&password))).unwrap();

@@ -5,6 +5,7 @@ use super::compose::{ComposeSlot, ComposeSpec, Written};
 use super::transcode::TranscodeSpec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Longest line in bytes, newline included.
@@ -21,6 +22,9 @@ pub enum Spec {
     /// Take one video on [`VIDEO_SLOT`] and give it in another codec on [`VIDEO_SLOT`].
     Transcode(TranscodeSpec),
 }
+
+/// How often a worker that says [`FromWorker::Alive`] says it.
+pub const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Slot of a camera's video on the media socket.
 pub const VIDEO_SLOT: u8 = 0;
@@ -51,6 +55,8 @@ pub enum FromWorker {
     Listening,
     /// Media flows.
     Ready,
+    /// The job's loop turns. A worker that has said it once goes on saying it each [`HEARTBEAT`]; when it stops, it hangs.
+    Alive,
     /// Something worth one log line; the job goes on.
     Warning { text: String },
     /// Recorders: what is on disk, about twice a second. The one before `Finished` is the result.
@@ -70,7 +76,7 @@ pub struct Failure {
 }
 
 /// The closed list of ends; what a supervisor and a log line need to tell apart.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Error, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FailureKind {
     #[error("connection refused")]

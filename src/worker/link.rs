@@ -60,9 +60,12 @@ impl Link {
             if let Some(message) = self.lines.next_line()? {
                 return Ok(Some(message));
             }
-            match self.socket.read(&mut chunk)? {
-                0 => return Ok(None),
-                length => self.lines.push(&chunk[..length]),
+            match self.socket.read(&mut chunk) {
+                Ok(0) => return Ok(None),
+                Ok(length) => self.lines.push(&chunk[..length]),
+                // closed by a daemon that had not read all this process said: it is killed, as a rule
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -75,7 +78,7 @@ impl Link {
                 return Ok(Some(message));
             }
             match recv(self.socket.as_raw_fd(), &mut chunk, MsgFlags::MSG_DONTWAIT) {
-                Ok(0) => self.closed = true,
+                Ok(0) | Err(Errno::ECONNRESET) => self.closed = true,
                 Ok(length) => {
                     self.lines.push(&chunk[..length]);
                     continue;
@@ -144,6 +147,18 @@ mod tests {
         assert!(matches!(link.read::<FromWorker>(), Err(LinkError::Line(_))));
         assert!(link.read::<FromWorker>().unwrap().is_none());
         link.say(&FromWorker::Finished);
+    }
+
+    #[test]
+    fn a_daemon_that_dies_without_having_heard_all_has_closed_the_socket() {
+        for tries in [true, false] {
+            let (daemon, worker) = UnixStream::pair().unwrap();
+            let mut link = Link::new(worker);
+            link.say(&FromWorker::Ready);
+            drop(daemon);
+            let read = if tries { link.try_read::<FromWorker>() } else { link.read() };
+            assert!(matches!(read, Ok(None)), "{read:?}");
+        }
     }
 
     #[test]

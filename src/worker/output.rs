@@ -23,13 +23,15 @@ pub struct Shared {
     turns: Turns,
     /// CLOCK_MONOTONIC in ns; 0 = nothing yet.
     last_arrival: AtomicU64,
+    last_sent: AtomicU64,
     dropped: AtomicU64,
     ready: AtomicBool,
 }
 
 impl Shared {
     pub fn new(media: MediaSocket, turns: Turns) -> Shared {
-        Shared { media, turns, last_arrival: AtomicU64::new(0), dropped: AtomicU64::new(0), ready: AtomicBool::new(false) }
+        let (last_arrival, last_sent, dropped, ready) = Default::default();
+        Shared { media, turns, last_arrival, last_sent, dropped, ready }
     }
 
     /// A packet came from the camera.
@@ -40,6 +42,11 @@ impl Shared {
     /// When the last packet came, CLOCK_MONOTONIC in ns.
     pub fn last_arrival(&self) -> Option<u64> {
         Some(self.last_arrival.load(Relaxed)).filter(|at| *at != 0)
+    }
+
+    /// When the last access unit left for the daemon, or was dropped because that did not take it; CLOCK_MONOTONIC in ns.
+    pub fn last_sent(&self) -> Option<u64> {
+        Some(self.last_sent.load(Relaxed)).filter(|at| *at != 0)
     }
 
     /// Access units dropped since the last call, if there were any.
@@ -54,6 +61,9 @@ impl Shared {
     }
 }
 
+/// Name of the sink at the end of the video's elements.
+pub const VIDEO_SINK: &str = "video";
+
 /// A sink that takes the packets of one stream as the payloader makes them: in lists where it makes lists, and at once.
 pub fn sink(codec: Codec, shared: &Arc<Shared>) -> AppSink {
     let mut stream = Stream::new(codec, shared.clone());
@@ -65,7 +75,8 @@ pub fn sink(codec: Codec, shared: &Arc<Shared>) -> AppSink {
         Ok(FlowSuccess::Ok)
     });
     // the callback takes each sample before the next comes, so more than one never waits
-    AppSink::builder().sync(false).async_(false).buffer_list(true).max_buffers(4).callbacks(callbacks.build()).build()
+    let name = if codec.kind() == Kind::Video { VIDEO_SINK } else { "audio" };
+    AppSink::builder().name(name).sync(false).async_(false).buffer_list(true).max_buffers(4).callbacks(callbacks.build()).build()
 }
 
 /// One stream on its way out.
@@ -132,6 +143,7 @@ impl Gate {
             }
             return;
         }
+        self.shared.last_sent.store(monotonic_ns(), Relaxed);
         let sent = match self.announce(facts) {
             Sent::Yes => unit.messages().map(|message| self.shared.media.send(message)).find(|sent| *sent != Sent::Yes),
             other => Some(other),

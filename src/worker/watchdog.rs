@@ -13,9 +13,27 @@ pub fn silent(started: u64, last: Option<u64>, now: u64) -> bool {
     }
 }
 
+/// Limit for something that viewers can be shown, in ns: longer than any sane distance of keyframes.
+const FRUIT: u64 = 90_000_000_000;
+
+/// Does the source send what nothing can be made of? `last` is when the last access unit was made.
+pub fn fruitless(started: u64, last: Option<u64>, now: u64) -> bool {
+    now.saturating_sub(last.unwrap_or(started)) >= FRUIT
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packets_that_make_no_picture_are_borne_for_90_s() {
+        const S: u64 = 1_000_000_000;
+        for (started, last, now, expected) in
+            [(S, None, 90 * S, false), (S, None, 91 * S, true), (S, Some(50 * S), 91 * S, false), (S, Some(50 * S), 140 * S, true)]
+        {
+            assert_eq!(fruitless(started, last, now), expected, "{started} {last:?} {now}");
+        }
+    }
 
     #[test]
     fn the_first_packet_has_5_s_and_each_next_3_s() {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { launch } from './lib/browser.mjs';
 import { Daemon } from './lib/daemon.mjs';
 import { serveFiles } from './lib/files.mjs';
+import { Network } from './lib/network.mjs';
 import { Participant } from './lib/participant.mjs';
 import { limit, start, stop, stopAll, until } from './lib/processes.mjs';
 
@@ -27,6 +28,7 @@ class Context {
     this.participants = [];
     this.sessions = [];
     this.children = [];
+    this.networks = [];
     this.measurements = [];
   }
 
@@ -52,11 +54,20 @@ class Context {
     });
   }
 
-  /** A browser of its own with the release under test, or with another. */
-  async participant(version = this.version) {
-    const context = await this.browser.newContext({ ignoreHTTPSErrors: true });
-    const participant = new Participant(await context.newPage(), version);
+  /** A network that leads to the daemon and can be cut. */
+  async network() {
+    const network = await Network.to(this.daemon);
+    this.networks.push(network);
+    return network;
+  }
+
+  /** A browser of its own with the release under test, or with another; in the common process or in another; behind `network` if there
+   * is one. */
+  async participant(version = this.version, { browser = this.browser, network } = {}) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    const participant = new Participant(await context.newPage(), version, network);
     this.participants.push(participant);
+    await network?.before(participant.page);
     await participant.page.goto(`${this.files.url}/page?version=${version}`);
     return participant;
   }
@@ -82,6 +93,7 @@ class Context {
     for (const { page } of this.participants) await page.context().close().catch(() => {});
     for (const session of this.sessions) await session.close().catch(() => {});
     for (const child of this.children) await stop(child);
+    for (const network of this.networks) network.stop();
   }
 }
 
@@ -89,6 +101,7 @@ async function runCase(test, shared, version, title) {
   const context = new Context(shared, version);
   const begin = performance.now();
   try {
+    if (test.lacks?.()) throw new Error(`REFUSED: not to be skipped in CI: ${test.lacks()}`);
     await Promise.race([test.run(context), limit(CASE_LIMIT_MS, `not done after ${CASE_LIMIT_MS} ms`)]);
     for (const participant of context.participants) participant.calm();
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
@@ -101,6 +114,13 @@ async function runCase(test, shared, version, title) {
   } finally {
     await context.end();
   }
+}
+
+/** A case may need what this machine lacks. That is said by name; in CI it is a failure. */
+function isSkipped(test, title) {
+  const lacks = test.lacks?.();
+  if (lacks && process.env.CI !== 'true') console.log(`SKIPPED: ${title} (${lacks})`);
+  return lacks && process.env.CI !== 'true';
 }
 
 async function selectCases(filters) {
@@ -129,7 +149,9 @@ async function main(filters) {
     shared.files = await serveFiles();
     shared.daemon = await Daemon.start(join(release, 'viduct'), daemonLog);
     shared.browser = await launch();
-    for (const { test, version, title } of cases) count(await runCase(test, shared, version, title));
+    for (const { test, version, title } of cases) {
+      if (!isSkipped(test, title)) count(await runCase(test, shared, version, title));
+    }
   } catch (error) {
     console.log(`FAIL  the run itself\n        ${error.stack}`);
     count(false);

@@ -52,7 +52,7 @@ static STUDIO: Mutex<()> = Mutex::new(());
 /// A composer and who plays to it.
 pub struct Bench {
     _studio: MutexGuard<'static, ()>,
-    child: Child,
+    pub child: Child,
     control: UnixStream,
     lines: Lines,
     media: OwnedFd,

@@ -4,22 +4,43 @@
 use crate::house::{House, Member, PATIENCE, gone, options, until, viewer_of};
 use nix_signal::{Signal, kill};
 use serde_json::json;
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
 use viduct::clock::Clock;
 use viduct_testkit::camera::{Options, TestCamera};
 use viduct_testkit::daemon::{nix_pid, nix_signal};
 use viduct_testkit::material::Media;
-use viduct_testkit::peer::{Peer, Wish};
+use viduct_testkit::peer::record::Record;
+use viduct_testkit::peer::{MediaKind, Peer, Wish};
 use viduct_testkit::whep::Whep;
 
 /// How long a transcoder may live on after its last viewer: 5 s are promised, and its own end takes a moment.
 const LINGER: Duration = Duration::from_secs(3 * 6);
+
+/// How far the capture times of a picture may be apart; pictures are 67 ms apart.
+const TOGETHER: Duration = Duration::from_millis(20);
 
 /// It sees whole pictures of that codec, the first of which decodes.
 async fn sees(viewer: &Peer, codec: &str) {
     viewer.wait_until(&format!("pictures in {codec}"), PATIENCE, |seen| seen.whole_frames() > 20).await;
     let seen = viewer.look();
     assert_eq!((seen.video.codec.as_deref(), seen.video.ssrcs.len()), (Some(codec), 1), "{}", seen.summary());
+}
+
+/// When its pictures were captured, by the sender reports.
+fn captures(seen: &Record) -> Option<BTreeSet<SystemTime>> {
+    let report = seen.video.report?;
+    Some(seen.packets.iter().filter(|packet| packet.kind == MediaKind::Video).map(|packet| report.captured(packet.ts)).collect())
+}
+
+/// How far a picture of the rendition is from the nearest of the source at most, once there are enough of them: their sound is the
+/// same, so this is what a transcoder does to the lips.
+fn apart(source: &Record, rendition: &Record) -> Option<Duration> {
+    let (source, rendition) = (captures(source)?, captures(rendition)?);
+    let distance = |a: SystemTime, b: SystemTime| a.duration_since(b).unwrap_or_else(|error| error.duration());
+    let of_both = rendition.iter().filter(|at| source.first() <= Some(*at) && Some(*at) <= source.last());
+    let apart: Vec<Duration> = of_both.filter_map(|at| source.iter().map(|other| distance(*at, *other)).min()).collect();
+    (apart.len() >= 15).then(|| apart.into_iter().max())?
 }
 
 /// The picture goes on, on the same transport and the same SSRC.
@@ -42,7 +63,7 @@ async fn two_viewers_share_one_transcoder_that_ends_after_them() {
     let camera = TestCamera::start(&Options::default()).unwrap();
     let house = House::open().await;
     let session = house.session(json!({})).await;
-    let (_, stream) = house.camera(&session, &camera.url, false).await;
+    let (camera_id, stream) = house.camera(&session, &camera.url, false).await;
     let able = Whep::watch(&house.rest, &session, &stream).await.peer;
     sees(&able, "H264").await;
     let before = house.daemon.workers();
@@ -61,11 +82,14 @@ async fn two_viewers_share_one_transcoder_that_ends_after_them() {
     let sound = second.look().audio;
     assert!(sound.packets > 0 && sound.codec.as_deref() == Some("opus"), "sound is forwarded as it is");
 
+    let apart = second.wait_for("pictures with sender reports", PATIENCE, |seen| apart(&able.look(), seen)).await;
+    println!("pictures of source and rendition are told to be captured {apart:?} apart at most");
+    assert!(apart <= TOGETHER, "sound of the one would not be in sync with pictures of the other");
+
     whep.end().await.expect(200);
     goes_on(&second, "one of two has left").await;
     assert!(house.daemon.workers().contains(&transcoder));
-    let connection = json!({"sender": &stream});
-    alice.client.must("unsubscribeFromVideo", connection).await;
+    alice.client.must("unsubscribeFromVideo", json!({"sender": camera_id})).await;
     let left = Clock::System.now();
     gone(transcoder, LINGER).await;
     println!("the transcoder lived on for {:?}", left.elapsed());
@@ -115,7 +139,8 @@ async fn a_publisher_of_another_codec_than_the_forced_one_is_transcoded_where_th
     let bob = house.join(&session, "bob").await;
     let viewer = bob.try_watch(&stream, viewer_of(Media::Vp8)).await.unwrap_or_else(|refusal| panic!("{refusal:?}"));
     sees(&viewer, "VP8").await;
-    sees(&bob_again(&house, &session, &stream).await, "H264").await;
+    let carol = house.join(&session, "carol").await.watch(&stream).await;
+    sees(&carol, "H264").await;
 
     // and the other way round, by the default of the box
     let house = House::of(options().env("OPENVIDU_STREAMS_ALLOW_TRANSCODING", "true")).await;
@@ -126,11 +151,6 @@ async fn a_publisher_of_another_codec_than_the_forced_one_is_transcoded_where_th
     let stream = alice.publish(&publisher, &wish).await;
     let viewer = bob.try_watch(&stream, viewer_of(Media::H264)).await.unwrap_or_else(|refusal| panic!("{refusal:?}"));
     sees(&viewer, "H264").await;
-}
-
-/// Somebody who takes everything.
-async fn bob_again(house: &House, session: &str, stream: &str) -> Peer {
-    house.join(session, "carol").await.watch(stream).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use crate::house::{House, PATIENCE};
 use serde_json::json;
 use std::time::Duration;
-use viduct_testkit::camera::{Options, TestCamera, Video};
+use viduct_testkit::camera::{Audio, Options, TestCamera, Video};
 use viduct_testkit::peer::Peer;
 use viduct_testkit::whep::Whep;
 
@@ -77,4 +77,39 @@ async fn a_camera_with_a_password_shows_it_to_nobody() {
     house.rest.delete(&format!("/openvidu/api/sessions/{session}/connection/{connection}")).await.expect(204);
     alice.client.notice("participantLeft", |p| p["connectionId"] == connection.as_str() && p["reason"] == "forceDisconnectByServer").await;
     house.workers(0, PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g711_sound_is_forwarded_as_it_is() {
+    for (audio, name) in [(Audio::Pcma, "PCMA"), (Audio::Pcmu, "PCMU")] {
+        let camera = TestCamera::start(&Options { audio: Some(audio), ..Options::default() }).unwrap();
+        let house = House::open().await;
+        let session = house.session(json!({})).await;
+        let (_, stream) = house.camera(&session, &camera.url, true).await;
+        let viewer = Whep::watch(&house.rest, &session, &stream).await.peer;
+        viewer.wait_until("picture and sound", PATIENCE, |seen| seen.whole_frames() > 15 && seen.audio.packets > 50).await;
+        let seen = viewer.look();
+        assert_eq!((seen.audio.codec.as_deref(), seen.audio.lost()), (Some(name), 0), "{}", seen.summary());
+    }
+}
+
+/// The box holds 15 s of a stream: within them a viewer who joins sees a picture at once, later with the next keyframe.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyframe_a_minute_is_a_picture_at_once_for_15_s() {
+    let video = Video { gop: 60 * 15, ..Video::default() };
+    let camera = TestCamera::start(&Options { video: Some(video), audio: None, ..Options::default() }).unwrap();
+    let house = House::open().await;
+    let session = house.session(json!({})).await;
+    let (_, stream) = house.camera(&session, &camera.url, false).await;
+    let first = Whep::watch(&house.rest, &session, &stream).await.peer;
+    first.wait_until("10 s of it", PATIENCE * 2, |seen| seen.whole_frames() > 150).await;
+    let second = Whep::watch(&house.rest, &session, &stream).await.peer;
+    let join = second.wait_for("a first frame", PATIENCE, |seen| seen.join_time()).await;
+    println!("first frame after {join:?}, 10 s behind the keyframe");
+    assert!(join < FIRST_FRAME, "{join:?}");
+    first.wait_until("20 s of it", PATIENCE * 2, |seen| seen.whole_frames() > 300).await;
+    let third = Whep::watch(&house.rest, &session, &stream).await.peer;
+    third.wait_until("packets", PATIENCE, |seen| seen.whole_frames() > 0 || first.look().whole_frames() > 345).await;
+    assert_eq!(third.look().whole_frames(), 0, "a picture that does not begin with a keyframe");
+    third.wait_until("the next keyframe", PATIENCE * 4, |seen| seen.whole_frames() > 15).await;
 }

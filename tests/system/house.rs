@@ -101,10 +101,11 @@ impl House {
         until(&format!("{count} workers"), span, || self.daemon.workers().len() == count).await;
     }
 
-    /// Joins as PUBLISHER with the client data `name`.
+    /// Joins as PUBLISHER with the client data `name`, and pings as clients do.
     pub async fn join(&self, session: &str, name: &str) -> Member {
         let client = Client::open(&self.daemon.signaling_url(session)).await;
         let joined = client.join(&self.token(session, "PUBLISHER").await, name).await.expect("a fresh token is good");
+        client.keep_alive();
         Member { client, id: joined["id"].as_str().expect("an id").to_owned(), joined }
     }
 
@@ -188,7 +189,12 @@ impl Member {
 
     /// Subscribes to a stream; gives the viewer, whose transport comes up by itself.
     pub async fn watch(&self, stream: &str) -> Peer {
-        self.try_watch(stream, Peer::viewer(true, true)).await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
+        self.watch_as(stream, Peer::viewer(true, true)).await
+    }
+
+    /// The same with a viewer of one's own.
+    pub async fn watch_as(&self, stream: &str, peer: Peer) -> Peer {
+        self.try_watch(stream, peer).await.unwrap_or_else(|refusal| panic!("{refusal:?}"))
     }
 
     /// The same with a peer of one's own, whose offer may be refused.

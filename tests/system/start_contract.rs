@@ -5,6 +5,7 @@ use nix_signal::Signal;
 use serde_json::json;
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
+use viduct::clock::Clock;
 use viduct_testkit::daemon::{Options, nix_signal};
 use viduct_testkit::rest::Client;
 
@@ -37,6 +38,17 @@ async fn a_wrong_value_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_cannot_be_read_is_named() {
     refuses(options().arg("--config").arg("/no/such/viduct.toml"), "/no/such/viduct.toml").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_start_is_quick() {
+    let folder = tempfile::tempdir().unwrap();
+    for start in ["first", "second", "third"] {
+        let begin = Clock::System.now();
+        let mut house = House::of(options().state(folder.path())).await;
+        println!("{start} start: ready after {:.0?}", begin.elapsed());
+        assert!(house.daemon.stop().await.0.success());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

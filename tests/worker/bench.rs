@@ -44,7 +44,8 @@ impl Bench {
         let (feed, media) = media::pair().unwrap();
         let (handle, commands) = Handle::channel();
         let (sender, events) = mpsc::channel(256);
-        let supervisor = jobs::start(Clock::System, Settings::new(env!("CARGO_BIN_EXE_viduct").into()), commands, sender);
+        let settings = Settings::new(env!("CARGO_BIN_EXE_viduct").into(), handle.counters());
+        let supervisor = jobs::start(Clock::System, settings, commands, sender);
         let job = JobId::new(SessionKey(1), 1);
         handle.send(Command::Start { job, name: "con_test".into(), spec, media, permit: None }).unwrap();
         Bench { handle, events, supervisor, feed: Arc::new(feed) }
@@ -116,20 +117,32 @@ fn parse(message: &[u8]) -> Option<Seen> {
 
 /// Types of the NAL units in the packets of a unit (RFC 6184), each fragmented one once.
 pub fn h264_units(packets: &[Vec<u8>]) -> Vec<u8> {
-    let mut types = Vec::new();
+    let whole_or_begun = |unit: &[u8]| match unit[0] & 0x1f {
+        28 => (unit[1] & 0x80 != 0).then_some(unit[1] & 0x1f),
+        kind => Some(kind),
+    };
+    parts(packets).into_iter().filter_map(whole_or_begun).collect()
+}
+
+/// The first sequence parameter set in the packets of a unit.
+pub fn sps(packets: &[Vec<u8>]) -> Option<Vec<u8>> {
+    parts(packets).into_iter().find(|unit| unit[0] & 0x1f == 7).map(<[u8]>::to_vec)
+}
+
+/// NAL units and fragments of them; what was aggregated is taken apart.
+fn parts(packets: &[Vec<u8>]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
     for payload in packets.iter().map(|packet| &packet[12..]) {
-        match payload[0] & 0x1f {
-            24 => {
-                let mut rest = &payload[1..];
-                while let Some((length, after)) = rest.split_first_chunk() {
-                    types.push(after[0] & 0x1f);
-                    rest = &after[usize::from(u16::from_be_bytes(*length))..];
-                }
-            }
-            28 if payload[1] & 0x80 != 0 => types.push(payload[1] & 0x1f),
-            28 => {}
-            single => types.push(single),
+        if payload[0] & 0x1f != 24 {
+            found.push(payload);
+            continue;
+        }
+        let mut rest = &payload[1..];
+        while let Some((length, after)) = rest.split_first_chunk() {
+            let (unit, next) = after.split_at(usize::from(u16::from_be_bytes(*length)));
+            found.push(unit);
+            rest = next;
         }
     }
-    types
+    found
 }

@@ -2,6 +2,7 @@
 //! reads the media socket and the supervisor's events.
 
 mod bench;
+mod cameras;
 mod sync;
 mod transcoding;
 

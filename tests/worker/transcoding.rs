@@ -129,7 +129,8 @@ async fn from_codec_to_codec(from: (VideoCodec, Codec), to: Codec) {
     stage.play("2 s in another size", |stage| stage.came.len() >= before + 50).await;
 
     assert!(stage.came.iter().all(|(_, at, _)| stage.given.contains(at)), "every picture carries the time at which it was captured");
-    assert!(stage.came.windows(2).all(|pair| pair[0].1 < pair[1].1));
+    let back: Vec<_> = stage.came.windows(2).filter(|pair| pair[0].1 >= pair[1].1).map(|pair| (&pair[0].2, &pair[1].2)).collect();
+    assert!(back.is_empty(), "time only grows: {back:x?}");
     assert!(stage.came.iter().flat_map(|(.., packets)| packets).all(|packet| packet.len() <= 1200));
     let mut ages: Vec<u64> = stage.came.iter().map(|(arrival, at, _)| (arrival - at - DELAY) / MS).collect();
     ages.sort_unstable();

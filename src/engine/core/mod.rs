@@ -16,7 +16,9 @@ use super::batch::{Batch, Transmitter};
 use super::demux::{Demux, Destination};
 use super::early::EarlyCandidates;
 use super::feed::Feed;
+use super::limit::Limit;
 use super::outbox::Outbox;
+use super::path::{Path, Protocol};
 use super::peer::{Happening, Peer};
 use super::report::Report;
 use super::sink::{Losses, Sink};
@@ -26,9 +28,18 @@ use super::transport::Environment;
 use crate::ids::{JobId, PeerId, TrackId};
 use crate::rtp::Kind;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
+
+/// What a datagram was worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Worth {
+    /// A check that proves its sender to be a peer.
+    Proof,
+    Something,
+    Nothing,
+}
 
 /// All peers, tracks and feeds.
 pub struct Core {
@@ -39,6 +50,7 @@ pub struct Core {
     sinks: HashMap<JobId, Sink>,
     demux: Demux,
     early: EarlyCandidates,
+    questions: Limit,
     timers: Timers,
     batch: Batch,
     outbox: Outbox,
@@ -68,6 +80,7 @@ impl Core {
             sinks: HashMap::new(),
             demux: Demux::default(),
             early: EarlyCandidates::default(),
+            questions: Limit::default(),
             timers: Timers::default(),
             batch: Batch::new(transmitter),
             outbox,
@@ -81,6 +94,11 @@ impl Core {
             ignored: 0,
             lost: Losses::default(),
         }
+    }
+
+    /// The addresses of this box are these now: they are told to who comes from now on.
+    pub fn set_addresses(&mut self, own: &[IpAddr]) {
+        self.environment.set_addresses(own);
     }
 
     /// A track comes into being, without a source.
@@ -127,25 +145,26 @@ impl Core {
     /// Closes a transport; nobody hears of it.
     pub fn remove_peer(&mut self, peer: PeerId, now: Instant) {
         self.early.take(peer);
-        self.end(peer, now);
+        self.end(peer, true, now);
     }
 
     /// Closes all transports.
     pub fn shut_down(&mut self, now: Instant) {
         let peers: Vec<PeerId> = self.peers.keys().copied().collect();
         for peer in peers {
-            self.end(peer, now);
+            self.end(peer, true, now);
         }
         self.flush();
     }
 
-    /// The counters; `requests_refused` is the shell's.
+    /// The counters; `requests_refused` and those of TCP are the shell's.
     pub fn stats(&self) -> Stats {
         let mut lost = self.lost;
         self.sinks.values().for_each(|sink| lost += sink.losses());
         let ignored = self.feeds.values().map(|feed| feed.ignored).chain(self.sinks.values().map(|sink| sink.ignored)).sum::<u64>();
         Stats {
             peers: self.peers.len(),
+            viewers: self.peers.values().filter(|peer| !peer.outgoing.is_empty()).count(),
             tracks: self.tracks.len(),
             feeds: self.feeds.len(),
             sinks: self.sinks.len(),
@@ -160,6 +179,10 @@ impl Core {
             sink_unusable: lost.unusable,
             ignored: self.ignored + ignored,
             requests_refused: 0,
+            questions_refused: self.questions.refused,
+            tcp_connections: 0,
+            tcp_refused: 0,
+            tcp_dropped: 0,
             events_lost: self.outbox.lost,
         }
     }
@@ -169,38 +192,49 @@ impl Core {
         peers.iter().filter_map(|id| Some((*id, self.peers.get(id)?.report()))).collect()
     }
 
-    /// A datagram came from `from` to the address `to` of this box.
-    pub fn datagram(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) {
+    /// A datagram came on this path; what it was worth.
+    pub fn datagram(&mut self, path: Path, datagram: &[u8], now: Instant) -> Worth {
         self.received += 1;
-        match self.demux.find(from, datagram) {
-            Destination::Check(peer) => {
-                if self.receive(peer, from, to, datagram, now) {
-                    self.demux.learn(peer, from);
-                }
+        let worth = match self.demux.find(&path, datagram) {
+            Destination::Check(peer) if self.may_take(peer, path, now) && self.receive(peer, path, datagram, now) => {
+                self.demux.learn(peer, path);
+                Worth::Proof
             }
-            Destination::Known(peer) => {
-                self.receive(peer, from, to, datagram, now);
-            }
-            Destination::Question => match stun::answer(datagram, from) {
-                Some(answer) => self.batch.push(Some(to.ip()), from, &answer),
-                None => self.strays += 1,
-            },
-            Destination::Stray => self.strays += 1,
-        }
+            Destination::Known(peer) if self.receive(peer, path, datagram, now) => Worth::Something,
+            Destination::Question => self.answer_question(path, datagram, now),
+            _ => Worth::Nothing,
+        };
+        self.strays += u64::from(worth == Worth::Nothing);
         self.react(now);
+        worth
+    }
+
+    /// May this peer use this path? Not one that another peer is using: its own password would let anybody who forges the
+    /// other one's address take its media away.
+    fn may_take(&self, peer: PeerId, path: Path, now: Instant) -> bool {
+        let owner = self.demux.owner(&path).filter(|owner| *owner != peer).and_then(|owner| self.peers.get(&owner));
+        owner.is_none_or(|owner| owner.has_left(path, now))
     }
 
     /// Gives a datagram to its peer; `false` when it does not count.
-    fn receive(&mut self, peer: PeerId, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
+    fn receive(&mut self, peer: PeerId, path: Path, datagram: &[u8], now: Instant) -> bool {
         let mut counts = false;
         self.turn(peer, now, |p| {
-            counts = p.receive(from, to, datagram, now);
+            counts = p.receive(path, datagram, now);
             Ok(counts)
         });
-        if !counts {
-            self.strays += 1;
-        }
         counts
+    }
+
+    /// Tells the sender its address, not too often: the sender may be forged, and the answer is a little longer.
+    fn answer_question(&mut self, path: Path, datagram: &[u8], now: Instant) -> Worth {
+        // over TCP nobody asks
+        if path.protocol != Protocol::Udp || !self.questions.admits(path.remote.ip(), now) {
+            return Worth::Nothing;
+        }
+        let Some(answer) = stun::answer(datagram, path.remote) else { return Worth::Nothing };
+        self.batch.push(path, &answer);
+        Worth::Something
     }
 
     /// When [`Core::timeout`] shall be called; `None` = when something else happens.
@@ -221,6 +255,17 @@ impl Core {
     /// Sends what has gathered; to be called once at the end of each turn of the loop.
     pub fn flush(&mut self) {
         self.batch.flush();
+        for path in self.batch.take_full() {
+            if let Some(peer) = self.demux.owner(&path).and_then(|id| self.peers.get_mut(&id)) {
+                peer.congest(path);
+            }
+        }
+    }
+
+    /// A path that was too slow has room again.
+    pub fn relieved(&mut self, path: Path, now: Instant) {
+        let tracks = self.demux.owner(&path).and_then(|id| self.peers.get_mut(&id)).map(Peer::relieve);
+        tracks.into_iter().flatten().for_each(|track| self.want_keyframe(track, now));
     }
 
     /// Retries events that did not fit the channel. True when none waits.
@@ -277,23 +322,25 @@ impl Core {
             }
             Happening::KeyframeWanted { track } => self.want_keyframe(track, now),
             Happening::Ended(cause) => {
-                if self.end(id, now) {
+                // who lost its consent to hear us is told nothing more (RFC 7675 §5.1)
+                if self.end(id, cause != Closed::IceLost, now) {
                     self.outbox.push(Event::Closed { peer: id, cause });
                 }
             }
         }
     }
 
-    /// Ends a peer; `false` when there is none.
-    fn end(&mut self, id: PeerId, now: Instant) -> bool {
+    /// Ends a peer, with a goodbye or without; `false` when there is none.
+    fn end(&mut self, id: PeerId, goodbye: bool, now: Instant) -> bool {
         let Some(mut peer) = self.peers.remove(&id) else { return false };
         self.dropped += peer.dropped();
-        self.demux.remove(id, &peer.ufrag);
         self.timers.forget(id);
         let batch = &mut self.batch;
-        if catch_unwind(AssertUnwindSafe(|| peer.close(now, batch))).is_err() {
+        if goodbye && catch_unwind(AssertUnwindSafe(|| peer.close(now, batch))).is_err() {
             self.panics += 1;
         }
+        let tcp = |path: &&Path| path.protocol == Protocol::Tcp;
+        self.demux.remove(id, &peer.ufrag).iter().filter(tcp).for_each(|path| self.batch.forget(path));
         for track in self.tracks.values_mut() {
             track.consumers.retain(|consumer| *consumer != id);
             if matches!(track.source, Source::Peer { peer, .. } if peer == id) {

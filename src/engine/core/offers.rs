@@ -15,6 +15,8 @@ use str0m::change::SdpOffer;
 
 /// Most transports; far above what one thread carries.
 const PEERS: usize = 4096;
+/// Most transports whose handshake is not done; each ends by itself when it is not done in time.
+const HANDSHAKES: usize = 512;
 
 /// The tracks an offer is about.
 #[derive(Clone, Copy)]
@@ -76,7 +78,8 @@ impl Core {
 
     /// A panic of the SDP code is this offer's, not the thread's.
     fn guarded<T>(&mut self, accept: impl FnOnce(&Core) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        if self.peers.len() >= PEERS {
+        let handshakes = || self.peers.values().filter(|peer| !peer.connected()).count();
+        if self.peers.len() >= PEERS || self.peers.len() >= HANDSHAKES && handshakes() >= HANDSHAKES {
             return Err(Refusal::Busy);
         }
         catch_unwind(AssertUnwindSafe(|| accept(self))).unwrap_or_else(|_| {
@@ -127,7 +130,7 @@ impl Core {
             }
         };
         // an id that is used again replaces its peer
-        self.end(id, now);
+        self.end(id, true, now);
         self.demux.insert(id, peer.ufrag.clone());
         for out in &peer.outgoing {
             if let Some(track) = self.tracks.get_mut(&out.track) {

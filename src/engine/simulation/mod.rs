@@ -5,7 +5,9 @@
 mod camera;
 mod client;
 mod publishing;
+mod returning;
 mod sinking;
+mod sweeps;
 mod transforming;
 mod trouble;
 mod viewing;
@@ -16,16 +18,17 @@ pub use client::Client;
 pub use worker::{Got, Worker};
 
 use super::api::{Event, Publish, Refusal, Subscribe};
-use super::batch::{Run, Transmitter};
+use super::batch::{Outcome, Run, Transmitter};
 use super::capture::Moment;
 use super::core::Core;
 use super::outbox::Outbox;
+use super::path::{Path, Protocol};
 use super::settings::Settings;
 use super::transport::Environment;
 use crate::clock::Clock;
 use crate::ids::{JobId, PeerId, SessionKey, TrackId};
 use crate::rtp::{Codec, Kind};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -59,25 +62,38 @@ pub struct Flying {
     pub bytes: Vec<u8>,
 }
 
-type Sent = Rc<RefCell<Vec<(SocketAddr, Vec<u8>)>>>;
+/// A way from the box's first address to a client at `remote`.
+pub fn path(remote: impl Into<SocketAddr>) -> Path {
+    Path::udp(BOX.into(), remote.into())
+}
+
+type Sent = Rc<RefCell<Vec<(Path, Vec<u8>)>>>;
 
 /// What the box sends, cut into datagrams as the kernel does.
 struct Nic {
     sent: Sent,
     runs: Rc<RefCell<Vec<usize>>>,
+    slow: Rc<Cell<Option<SocketAddr>>>,
 }
 
 impl Transmitter for Nic {
-    fn longest_run(&self, _: SocketAddr) -> usize {
+    fn longest_run(&self, _: &Path) -> usize {
         64
     }
 
-    fn transmit(&mut self, run: &Run<'_>) -> bool {
-        assert_eq!(run.source, Some(SocketAddr::from(BOX).ip()));
+    fn transmit(&mut self, run: &Run<'_>) -> Outcome {
+        if run.path.protocol == Protocol::Tcp {
+            // nobody is connected here
+            return Outcome::Refused;
+        }
+        assert_eq!(run.path.local, SocketAddr::from(BOX));
+        if self.slow.get() == Some(run.path.remote) && run.contents[0] >= 128 {
+            return Outcome::Full;
+        }
         self.runs.borrow_mut().push(run.datagrams);
-        let datagrams = run.contents.chunks(run.segment).map(|bytes| (run.destination, bytes.to_vec()));
+        let datagrams = run.contents.chunks(run.segment).map(|bytes| (run.path, bytes.to_vec()));
         self.sent.borrow_mut().extend(datagrams);
-        true
+        Outcome::Sent
     }
 }
 
@@ -104,6 +120,8 @@ pub struct World {
     sent: Sent,
     /// Lengths of the runs that went out.
     pub runs: Rc<RefCell<Vec<usize>>>,
+    /// Whose way is full: it is given no media.
+    pub slow: Rc<Cell<Option<SocketAddr>>>,
     flying: VecDeque<Flying>,
     pub filter: Filter,
     pub clients: Vec<Client>,
@@ -125,7 +143,8 @@ impl World {
         let settings = Settings { candidates: vec![SocketAddr::from(BOX).ip()], public, ..Settings::default() };
         let (sender, events) = channel(64);
         let (sent, runs) = (Sent::default(), Rc::new(RefCell::new(Vec::new())));
-        let nic = Nic { sent: sent.clone(), runs: runs.clone() };
+        let slow = Rc::new(Cell::new(None));
+        let nic = Nic { sent: sent.clone(), runs: runs.clone(), slow: slow.clone() };
         let environment = Environment::new(&settings, BOX.1).unwrap();
         let core = Core::new(environment, Box::new(nic), Outbox::new(sender));
         World {
@@ -136,6 +155,7 @@ impl World {
             seen: vec![],
             sent,
             runs,
+            slow,
             flying: VecDeque::new(),
             filter: Box::new(|_| true),
             clients: vec![],
@@ -242,6 +262,7 @@ impl World {
         self.now - begin
     }
 
+    /// Goes on for a millisecond.
     fn step(&mut self) {
         self.now += MS;
         let now = self.now;
@@ -251,7 +272,7 @@ impl World {
                 continue;
             }
             if flying.to == SocketAddr::from(BOX) {
-                self.core.datagram(flying.from, flying.to, &flying.bytes, now);
+                self.core.datagram(Path::udp(flying.to, flying.from), &flying.bytes, now);
             } else if let Some(client) = self.clients.iter_mut().find(|c| c.seen_as == flying.to) {
                 client.receive(flying.from, &flying.bytes, now);
             }
@@ -271,8 +292,8 @@ impl World {
         }
         self.collect();
         self.core.deliver();
-        for (to, bytes) in self.sent.borrow_mut().drain(..) {
-            self.flying.push_back(Flying { at: now + LATENCY, from: BOX.into(), to, bytes });
+        for (path, bytes) in self.sent.borrow_mut().drain(..) {
+            self.flying.push_back(Flying { at: now + LATENCY, from: path.local, to: path.remote, bytes });
         }
         self.shows.iter_mut().for_each(|show| show(&mut self.clients, now));
         for client in &mut self.clients {

@@ -31,7 +31,7 @@ pub fn tracks(world: &mut World) {
 
 /// Client `index` sends 25 pictures and 50 sounds a second from now on; a key frame at first and whenever one is asked for.
 /// Sound and picture of the same moment were captured `delay` ago.
-fn perform(world: &mut World, index: usize, delay: Duration) {
+pub fn perform(world: &mut World, index: usize, delay: Duration) {
     let (mut tick, mut answered, mut keyframe) = (0u32, 0, true);
     world.shows.push(Box::new(move |clients, now| {
         let client = &mut clients[index];

@@ -221,6 +221,7 @@ fn an_active_connection_is_rendered_as_it_was() {
             publisher: Some(publisher),
             publisher_peer: Some(peer),
             subscribers: vec![SubscriberSnapshot { stream: "str_IPC_A1b2_ipc".into(), peer, created_at: 1_616_514_000_003 }],
+            camera: None,
         }),
         kind: ConnectionKind::Webrtc {
             token: "tok_A123456789012345".into(),

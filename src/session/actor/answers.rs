@@ -52,6 +52,8 @@ impl Actor {
             }
             Use::Subscription { by, to } => {
                 tracing::info!(connection = %by, publisher = %to, %cause, "the media transport of a subscriber ended");
+                let reason = if cause == Closed::ByPeer { EndReason::Unsubscribe } else { EndReason::NetworkDisconnect };
+                self.chronicle.unsubscribed(&by, &to, reason.as_str());
                 self.drop_subscription(&by, &to);
                 self.review_camera(&to);
             }
@@ -116,6 +118,8 @@ impl Actor {
                 self.reply(asker, Err(denied));
             }
             Some(Hold::Subscribe { asker, publisher }) => {
+                // it may have received it before, over another transport
+                self.chronicle.unsubscribed(&asker.connection, &publisher, EndReason::Unsubscribe.as_str());
                 self.drop_subscription(&asker.connection, &publisher);
                 self.reply(asker, Err(denied));
             }
@@ -136,7 +140,7 @@ impl Actor {
         let info = stream.info.clone();
         active.publishing = Publishing::Live(stream);
         let connection = asker.connection.clone();
-        self.film_joined(&connection);
+        self.went_live(&connection);
         self.reply(asker, Ok(Reply::Published { stream: info.stream.clone(), created_at, answer }));
         self.tell_others(&connection, Notice::ParticipantPublished { connection: connection.clone(), stream: info });
     }
@@ -147,6 +151,7 @@ impl Actor {
         if let Some(subscription) = active.and_then(|active| active.subscriptions.get_mut(publisher)) {
             subscription.created_at.get_or_insert(now);
         }
+        self.chronicle.subscribed(&asker.connection, publisher);
         self.reply(asker, Ok(Reply::Subscribed { answer }));
         self.review_camera(publisher);
     }
@@ -171,6 +176,9 @@ impl Actor {
                 active.subscriptions.insert(to.clone(), subscription);
             }
             self.enter(&connection, active);
+            if let Some(to) = what.watches() {
+                self.chronicle.subscribed(&connection, to);
+            }
         }
         self.viewers.insert(viewer, Viewer { peer, connection });
         self.answer(answer, Ok(Watching { viewer, answer: sdp }));

@@ -8,8 +8,9 @@ use crate::session::camera::{Camera, Health, Step};
 use crate::session::command::Answer;
 use crate::session::connection::{Active, Connection, State};
 use crate::session::error::Denied;
+use crate::session::keeping::Past;
 use crate::session::lifecycle::Timer;
-use crate::session::notice::Notice;
+use crate::session::notice::{Notice, StreamInfo};
 use crate::session::properties::CameraProperties;
 use crate::session::rendition::Renditions;
 use crate::session::snapshot::{ConnectionKind, ConnectionSnapshot};
@@ -33,20 +34,37 @@ impl Actor {
         self.settle_down()?;
         let (scheme, place) = scheme_and_place(&properties.camera.url);
         let id = self.fresh_id(|| ConnectionId::random_camera(scheme, place));
+        let info = stream::of_camera(&id, self.clock.unix_ms());
+        self.seat_camera(id, info, properties)
+    }
+
+    /// A camera that was here before a restart is here again, with the ids it had. Errors: [`Denied::Busy`], and it is not.
+    pub fn revive(&mut self, properties: Arc<CameraProperties>, past: Past) -> Result<(), Denied> {
+        let id = past.connection;
+        let info = StreamInfo { stream: past.stream, ..stream::of_camera(&id, past.created_at) };
+        self.seat_camera(id, info, properties).map(|_| ())
+    }
+
+    fn seat_camera(
+        &mut self,
+        id: ConnectionId,
+        info: StreamInfo,
+        properties: Arc<CameraProperties>,
+    ) -> Result<Arc<ConnectionSnapshot>, Denied> {
+        let (_, place) = scheme_and_place(&properties.camera.url);
         let tracks = self.below.add_tracks(true, true)?;
-        let now = self.clock.unix_ms();
-        let info = stream::of_camera(&id, now);
+        let now = info.created_at;
         let active = Active::new(now, address(place), "IPCAM".into(), None);
         let (kind, server_data) = (ConnectionKind::Camera(properties.clone()), properties.data.clone());
         let record = properties.record;
         self.roster.insert(Connection { id: id.clone(), created_at: now, kind, record, server_data, state: State::Pending });
         self.enter(&id, active);
-        let (source, codec) = (Source::Camera(Camera::new(properties)), stream::OF_CAMERA);
+        let (source, codec) = (Source::Camera(Camera::new(properties, now)), stream::OF_CAMERA);
         if let Some(active) = self.roster.get_mut(&id).and_then(|connection| connection.active_mut()) {
             active.publishing =
                 Publishing::Live(Box::new(Stream { info: info.clone(), tracks, source, codec, renditions: Renditions::default() }));
         }
-        self.film_joined(&id);
+        self.went_live(&id);
         self.tell_others(&id, Notice::ParticipantPublished { connection: id.clone(), stream: info });
         self.review_camera(&id);
         self.roster.snapshot(&id).ok_or_else(|| self.unknown(&id))
@@ -66,16 +84,19 @@ impl Actor {
         let peers = self.below.watching(id).iter().filter(|(peer, _)| !self.holds.contains(*peer)).count();
         let viewers = peers + usize::from(self.film.is_made());
         let Some((camera, tracks)) = self.roster.get_mut(id).and_then(camera_mut) else { return };
-        let timer = Timer::Camera(id.clone());
+        let (timer, unix_ms) = (Timer::Camera(id.clone()), self.clock.unix_ms());
         match decide(camera, viewers) {
             Step::Nothing => {}
             Step::Start => match self.below.start_camera(id, Spec::Camera(camera.properties.camera.clone()), tracks) {
-                Some(job) => camera.started(job),
+                Some(job) => camera.started(job, unix_ms),
                 None => self.timers.set(timer, self.clock.now() + START_AGAIN),
             },
             Step::Linger => self.timers.set(timer, self.clock.now() + self.settings.camera_linger),
             Step::Resume => self.timers.clear(&timer),
-            Step::Stop(job) => self.below.stop_job(job),
+            Step::Stop(job) => {
+                camera.stopped(unix_ms);
+                self.below.stop_job(job);
+            }
         }
     }
 
@@ -86,14 +107,16 @@ impl Actor {
         }
         let (job, health) = match event {
             jobs::Event::Ready { job } => (job, Health::Up),
-            jobs::Event::Down { job, failure, .. } => (job, Health::Down(failure.kind)),
+            jobs::Event::Down { job, failure, retry_in: Some(_) } => (job, Health::Down(failure)),
+            jobs::Event::Down { job, failure, retry_in: None } => (job, Health::GivenUp(failure)),
             jobs::Event::Started { .. } | jobs::Event::Written { .. } | jobs::Event::Finished { .. } => return,
         };
         let Some(id) = self.below.camera_of(job).cloned() else { return };
-        if let Some((camera, _)) = self.roster.get_mut(&id).and_then(camera_mut)
-            && camera.report(health)
-        {
+        // a camera that is away is looked for twice a second; readers are woken by news alone
+        let is_news = self.roster.get(&id).and_then(|connection| connection.camera()).is_some_and(|camera| camera.is_news(&health));
+        if is_news && let Some((camera, _)) = self.roster.get_mut(&id).and_then(camera_mut) {
             tracing::debug!(camera = %id, ?health, "the state of a camera changed");
+            camera.report(health, self.clock.unix_ms());
         }
     }
 

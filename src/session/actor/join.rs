@@ -13,7 +13,7 @@ use crate::session::outbox::Outbox;
 use crate::session::properties::WebrtcProperties;
 use crate::session::role::Role;
 use crate::session::snapshot::{ConnectionKind, ConnectionSnapshot};
-use crate::session::token;
+use crate::session::{token, told};
 use std::sync::Arc;
 
 impl Actor {
@@ -65,8 +65,9 @@ impl Actor {
     pub(super) fn enter(&mut self, id: &ConnectionId, active: Active) {
         let Some(connection) = self.roster.get_mut(id) else { return };
         connection.state = State::Active(Box::new(active));
-        let Some(member) = connection.member() else { return };
+        let (Some(member), Some(participant)) = (connection.member(), told::participant(connection)) else { return };
         self.life.joined();
+        self.chronicle.joined(participant, member.created_at);
         tracing::info!(session = %self.id, connection = %id, "joined");
         let (connection, created_at, metadata) = (member.connection, member.created_at, member.metadata);
         self.tell_others(id, Notice::ParticipantJoined { connection, created_at, metadata });

@@ -51,6 +51,7 @@ impl Actor {
         if self.roster.get(id).and_then(|connection| connection.active()).is_none() {
             return;
         }
+        self.chronicle.left(id, reason.as_str());
         self.give_up_offers(id, &self.unknown(id));
         self.timers.clear(&Timer::Grace(id.clone()));
         let left = self.roster.remove(id);
@@ -65,7 +66,7 @@ impl Actor {
             self.review_camera(&publisher);
         }
         if let Some(stream) = active.publishing.end() {
-            self.end_stream(id, stream);
+            self.end_stream(id, stream, reason);
         }
         if self.life.ends_with(self.roster.active().count()) && !self.outlived_by_film() {
             self.end(EndReason::LastParticipantLeft);
@@ -78,6 +79,11 @@ impl Actor {
             return;
         }
         self.life = Life::Gone;
+        self.chronicle.ended(reason.as_str());
+        // whoever stops the box does not send its cameras away
+        if let Some(store) = self.store.as_ref().filter(|_| reason != EndReason::OpenviduServerStopped) {
+            store.remove(self.id.as_str());
+        }
         for peer in self.holds.all() {
             self.give_up(peer, Denied::SessionClosed(self.id.clone()));
         }

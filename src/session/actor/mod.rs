@@ -25,6 +25,7 @@ use super::below::Below;
 use super::command::{Answer, Call, Command, RequestId, ViewerId};
 use super::error::Denied;
 use super::holds::{Asker, HOLD, Hold, Holds};
+use super::keeping;
 use super::lifecycle::{Life, Timer, Timers};
 use super::links::{Delivery, Links, Trouble};
 use super::notice::{EndReason, Notice, Reply};
@@ -35,8 +36,10 @@ use super::roster::Roster;
 use super::snapshot::SessionSnapshot;
 use crate::clock::Clock;
 use crate::cluster::Placement;
+use crate::events::Chronicle;
 use crate::ids::{ConnectionId, PeerId, SessionId, SessionKey};
 use crate::recording::Recordings;
+use crate::state::{CameraRecord, Store};
 use crate::{engine, jobs};
 use std::collections::HashMap;
 use std::future::pending;
@@ -75,6 +78,7 @@ pub(super) struct Actor {
     links: Links,
     viewers: HashMap<ViewerId, watch::Viewer>,
     film: record::Film,
+    chronicle: Chronicle,
     holds: Holds,
     timers: Timers,
 
@@ -85,6 +89,10 @@ pub(super) struct Actor {
     /// Who waits for the end.
     closing: Vec<Answer<()>>,
     readers: readers::Sender<Arc<SessionSnapshot>>,
+    /// `None`: nothing comes back after a restart.
+    store: Option<Store>,
+    /// Kept cameras that could not be brought back; they are kept all the same.
+    away: Vec<CameraRecord>,
     below: Below,
     seat: Seat,
 }
@@ -92,21 +100,22 @@ pub(super) struct Actor {
 impl Actor {
     /// A session in which nobody is, and where readers find what it looks like.
     pub fn new(
-        (settings, recordings): (Settings, Option<Recordings>),
+        (settings, recordings, store): (Settings, Option<Recordings>, Option<Store>),
         clock: Clock,
-        (key, id): (SessionKey, SessionId),
+        (key, id, created_at): (SessionKey, SessionId, u64),
         properties: SessionProperties,
         (mailbox, events): (mpsc::Receiver<Command>, mpsc::Receiver<Event>),
         below: Below,
         seat: Seat,
     ) -> (Actor, readers::Receiver<Arc<SessionSnapshot>>) {
-        let (properties, created_at) = (Arc::new(properties), clock.unix_ms());
+        let properties = Arc::new(properties);
         let (active, media_node, recording, connections) = (false, None, false, Vec::new());
         let snapshot =
             SessionSnapshot { id: id.clone(), created_at, properties: properties.clone(), active, media_node, recording, connections };
         let (readers, snapshots) = readers::channel(Arc::new(snapshot));
         let (viewers, film, holds, timers, deliveries, closing) = Default::default();
         let (life, roster, links) = (Life::Pending, Roster::new(id.clone()), Links::new(key));
+        let chronicle = Chronicle::new(settings.events.clone(), clock, id.clone(), created_at);
         let actor = Actor {
             settings,
             recordings,
@@ -122,6 +131,7 @@ impl Actor {
             links,
             viewers,
             film,
+            chronicle,
             holds,
             timers,
             mailbox,
@@ -129,6 +139,8 @@ impl Actor {
             deliveries,
             closing,
             readers,
+            store,
+            away: Vec::new(),
             below,
             seat,
         };
@@ -293,6 +305,35 @@ impl Actor {
         let recording = self.film.is_made();
         let snapshot = SessionSnapshot { id, created_at: self.created_at, properties, active, media_node, recording, connections };
         self.readers.send_replace(Arc::new(snapshot));
+        self.keep();
+    }
+
+    /// What shall come back after a restart. The end of a session is noted where it ends, with its reason.
+    fn keep(&self) {
+        let Some(store) = self.store.as_ref().filter(|_| self.life != Life::Gone) else { return };
+        match keeping::record((&self.id, self.created_at), &self.properties, self.roster.iter()) {
+            Some(mut record) => {
+                record.cameras.extend(self.away.iter().cloned());
+                store.put(record);
+            }
+            None => store.remove(self.id.as_str()),
+        }
+    }
+
+    /// A kept camera that does not come back this time.
+    pub fn keep_away(&mut self, camera: CameraRecord) {
+        self.away.push(camera);
+    }
+
+    /// Is there a camera in it?
+    pub fn has_cameras(&self) -> bool {
+        self.roster.iter().any(|connection| connection.role().is_none())
+    }
+
+    /// After its first turn.
+    pub fn begun(mut self) -> Actor {
+        self.settle();
+        self
     }
 
     /// Puts a caller on hold until the engine has answered the offer of `peer`.

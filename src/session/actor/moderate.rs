@@ -88,7 +88,7 @@ impl Actor {
         let notice = Notice::ParticipantUnpublished { connection: publisher.clone(), reason };
         self.tell(publisher, notice.clone());
         self.tell_others(publisher, notice);
-        self.end_stream(publisher, stream);
+        self.end_stream(publisher, stream, reason);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::session::rendition::Renditions;
 use crate::session::role::Role;
 use crate::session::snapshot::ConnectionKind;
 use crate::session::stream::{self, Publishing, Source, Stream};
+use crate::session::told;
 
 impl Actor {
     /// Hands the offer to the engine and puts the caller on hold.
@@ -67,12 +68,20 @@ impl Actor {
         let active = self.roster.get_mut(id).and_then(|connection| connection.active_mut());
         let stream = active.and_then(|active| active.publishing.end()).ok_or_else(not_publishing)?;
         self.tell_others(id, Notice::ParticipantUnpublished { connection: id.clone(), reason: EndReason::Unpublish });
-        self.end_stream(id, stream);
+        self.end_stream(id, stream, EndReason::Unpublish);
         Ok(())
     }
 
+    /// A stream is live: the world hears of it, and so does a recording.
+    pub(super) fn went_live(&mut self, id: &ConnectionId) {
+        let Some(live) = self.roster.get(id).and_then(|connection| connection.live()) else { return };
+        self.chronicle.published(id, told::stream(live), live.info.created_at);
+        self.film_joined(id);
+    }
+
     /// Everything behind a stream that its publisher gave up ends: those who receive it, its transport or job, its tracks.
-    pub(super) fn end_stream(&mut self, publisher: &ConnectionId, mut stream: Stream) {
+    pub(super) fn end_stream(&mut self, publisher: &ConnectionId, mut stream: Stream, reason: EndReason) {
+        self.chronicle.unpublished(publisher, reason.as_str());
         self.film.left(&stream);
         let mut leaving = Vec::new();
         for (peer, what) in self.below.watching(publisher) {

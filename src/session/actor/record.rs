@@ -4,11 +4,12 @@
 
 use super::Actor;
 use crate::ids::{ConnectionId, RecordingId};
-use crate::recording::{Cast, Follower, Plan, Progress, Recorder, Request, Status, StopReason};
+use crate::recording::{Cast, Follower, Picture, Plan, Progress, Recorder, Recordings, Request, Resolution, Status, StopReason};
 use crate::session::command::Answer;
 use crate::session::error::{Denied, NotRecorded};
 use crate::session::lifecycle::Timer;
 use crate::session::notice::{EndReason, Notice};
+use crate::session::properties::{MediaMode, RecordingMode, RecordingOutput, RecordingProperties};
 use crate::session::role::Role;
 use crate::session::stream::Stream;
 use std::future::pending;
@@ -22,6 +23,8 @@ pub(super) struct Film {
     announced: bool,
     /// Those that were stopped; they may not have ended.
     stopped: Vec<Follower>,
+    /// Did the application stop one? Then no other begins by itself.
+    over: bool,
 }
 
 impl Film {
@@ -61,9 +64,13 @@ impl Actor {
     }
 
     fn start_recording(&mut self, plan: Plan) -> Result<Follower, Denied> {
-        let recordings = self.recordings.as_ref().ok_or(NotRecorded::Off)?;
+        let recordings = self.recordings.clone().ok_or(NotRecorded::Off)?;
         // every turn ends with a snapshot, so this is how the session is
         self.readers.borrow().may_be_recorded()?;
+        self.begin_recording(&recordings, plan)
+    }
+
+    fn begin_recording(&mut self, recordings: &Recordings, plan: Plan) -> Result<Follower, Denied> {
         let cast: Vec<Cast> = self.roster.active().filter_map(|connection| Some(cast(connection.live()?))).collect();
         let nobody_publishes = cast.is_empty();
         let request = Request { session: self.id.clone(), session_created_at: self.created_at, plan, cast };
@@ -77,6 +84,24 @@ impl Actor {
         }
         self.review_cameras();
         Ok(follower)
+    }
+
+    /// A session whose mode is ALWAYS is recorded from the first publication on, and again when one follows a stop that was not the
+    /// application's (rest.md §10.8). True when that begins now.
+    fn begin_by_itself(&mut self) -> bool {
+        let properties = self.properties.clone();
+        let wanted = properties.recording_mode == RecordingMode::Always && properties.media_mode == MediaMode::Routed;
+        if !wanted || self.film.over || self.film.is_made() {
+            return false;
+        }
+        let Some(recordings) = self.recordings.clone() else { return false };
+        let Some(plan) = plan_of(&properties.default_recording) else {
+            tracing::warn!(session = %self.id, "not recorded: its defaultRecordingProperties ask for what this box does not record");
+            self.film.over = true;
+            return false;
+        };
+        // the next publication is the next try
+        self.begin_recording(&recordings, plan).inspect_err(|why| tracing::warn!(session = %self.id, %why, "not recorded")).is_ok()
     }
 
     /// REST: stop the recording. In a session in which nobody is, that is the end of the session.
@@ -95,6 +120,7 @@ impl Actor {
             Some(_) => {}
         }
         let follower = self.stop_recording(StopReason::RecordingStoppedByServer).ok_or_else(not_made)?;
+        self.film.over = true;
         self.end_if_empty(EndReason::RecordingStoppedByServer);
         Ok(follower)
     }
@@ -136,9 +162,12 @@ impl Actor {
         }
     }
 
-    /// Somebody publishes: a recording goes on, with the new stream.
+    /// Somebody publishes: a recording begins if it shall, or goes on, with the new stream.
     pub(super) fn film_joined(&mut self, id: &ConnectionId) {
         self.timers.clear(&Timer::Autostop);
+        if self.begin_by_itself() {
+            return;
+        }
         if let Some(stream) = self.roster.get(id).and_then(|connection| connection.live()) {
             self.film.joined(stream);
         }
@@ -158,6 +187,7 @@ impl Actor {
         for mut follower in std::mem::take(&mut self.film.stopped) {
             follower.reaches(Status::Ready).await;
         }
+        self.chronicle.over();
         for answer in std::mem::take(&mut self.closing) {
             // a door that hung up is no error
             let _ = answer.send(Ok(()));
@@ -209,6 +239,16 @@ impl Actor {
 
 fn cast(stream: &Stream) -> Cast {
     Cast { stream: stream.info.stream.clone(), audio: stream.tracks.audio, video: stream.tracks.video }
+}
+
+/// The plan of a recording that nobody asked for in particular. `None`: the box does not record such a thing.
+fn plan_of(defaults: &RecordingProperties) -> Option<Plan> {
+    let RecordingProperties { name, has_audio, has_video, output, .. } = defaults;
+    let RecordingOutput::Composed { layout, resolution, frame_rate, .. } = output else { return None };
+    let picture = || Some(Picture { resolution: Resolution::parse(resolution)?, frame_rate: u32::try_from(*frame_rate).ok()? });
+    let video = if *has_video { Some(picture().filter(|_| layout == "BEST_FIT")?) } else { None };
+    let something = *has_audio || video.is_some();
+    something.then(|| Plan { name: Some(name.clone()).filter(|name| !name.is_empty()), audio: *has_audio, video })
 }
 
 /// Why a recording stops when its session ends.

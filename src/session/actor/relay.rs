@@ -1,6 +1,7 @@
 //! What clients tell each other: signals, and changes of their streams (signaling.md §6.10, §6.11, §7.6, §7.8).
 
 use super::Actor;
+use crate::events::record::Signal;
 use crate::ids::ConnectionId;
 use crate::session::command::StreamChange;
 use crate::session::error::Denied;
@@ -23,6 +24,8 @@ impl Actor {
         if !targets.iter().all(|id| self.roster.get(id).is_some_and(|connection| connection.active().is_some())) {
             return Err(Denied::UnknownTarget(self.id.clone()));
         }
+        let to = targets.iter().cloned().collect();
+        self.chronicle.signalled(Signal { from: from.cloned(), to, kind: kind.clone(), data: data.clone() });
         for target in targets {
             self.tell(&target, Notice::Signal { from: from.cloned(), kind: kind.clone(), data: data.clone() });
         }

@@ -6,6 +6,7 @@ use crate::session::below::Use;
 use crate::session::connection::Subscription;
 use crate::session::error::Denied;
 use crate::session::holds::{Asker, Hold};
+use crate::session::notice::EndReason;
 use crate::session::stream;
 
 impl Actor {
@@ -58,6 +59,7 @@ impl Actor {
         if self.roster.get(sender).and_then(|connection| connection.active()).is_none() {
             return Err(self.unknown(sender));
         }
+        self.chronicle.unsubscribed(id, sender, EndReason::Unsubscribe.as_str());
         self.end_subscription(id, sender);
         Ok(())
     }

@@ -70,7 +70,7 @@ async fn a_camera_that_always_plays_needs_no_viewer_and_its_state_concerns_nobod
     let job = *house.jobs.first().unwrap();
     alice.notices();
     let failure = Failure { kind: FailureKind::Refused, text: "nobody listens".into() };
-    let retry_in = Duration::from_secs(1);
+    let retry_in = Some(Duration::from_secs(1));
     for event in [jobs::Event::Down { job, failure, retry_in }, jobs::Event::Ready { job }] {
         house.jobs_events.send(event).await.unwrap();
         house.pass(1_000).await;

@@ -2,14 +2,17 @@
 //! them by hand. Nothing waits for wall time; [`House::pump`] lets everybody run until nobody has anything to do.
 //!
 //! `clients` tells of those who come and go, `moderation` of those who are made to, `hosting` of media nodes, `media` of streams,
-//! `reconnects` of transports that broke, `cuts` of networks that break at random, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `bounds` of full
+//! `reconnects` of transports that broke, `cuts` of networks that break at random, `cameras` of cameras, `whep` of WHEP viewers,
+//! `recordings` of recordings, `events` of what the world is told, `keeping` of what survives, `bounds` of full
 //! queues and of panics; `random` plays any story at all and checks what always holds.
 
 mod bounds;
 mod cameras;
 mod clients;
 mod cuts;
+mod events;
 mod hosting;
+mod keeping;
 mod media;
 mod moderation;
 mod random;
@@ -30,6 +33,7 @@ use super::role::Role;
 use super::snapshot::{ConnectionKind, ConnectionSnapshot};
 use crate::clock::Clock;
 use crate::engine::api::Refusal;
+use crate::events::Ear;
 use crate::ids::{ConnectionId, JobId, PeerId, SessionKey, StreamId, TrackId};
 use crate::recording::played::Composers;
 use crate::recording::{Library, Recordings};
@@ -83,6 +87,8 @@ struct House {
     /// Everything that ever was: ids are not used twice.
     ever: BTreeSet<String>,
     candidates: Vec<(PeerId, String)>,
+    /// What the world is told.
+    ear: Ear,
     published: Vec<engine::api::Publish>,
     subscribed: Vec<engine::api::Subscribe>,
 }
@@ -98,12 +104,14 @@ impl House {
 
     /// A house whose board has so many thousandths of a core for transcoders and composers.
     fn within(settings: Settings, budget: u32) -> House {
+        let (events, ear) = Ear::listening();
+        let settings = Settings { events: events.clone(), ..settings };
         let (engine, engine_commands, _wake) = engine::Handle::channel().unwrap();
         let clock = Clock::simulated(START_MS);
         let (jobs, jobs_commands) = jobs::Handle::with(jobs::Budget::new(Some(budget), clock));
         let folder = tempfile::tempdir().unwrap();
         let library = Library::open(folder.path(), "https://box".into()).unwrap();
-        let recordings = Recordings::new(library, engine.clone(), jobs.clone(), clock);
+        let recordings = Recordings::new(library, engine.clone(), jobs.clone(), events, clock);
         let registry = Registry::new(settings, engine.clone(), jobs, Some(recordings.clone()), clock);
         let (engine_events, engine_heard) = mpsc::channel(16);
         let (jobs_events, jobs_heard) = mpsc::channel(16);
@@ -132,6 +140,7 @@ impl House {
             permits: BTreeMap::new(),
             retuned: Vec::new(),
             candidates: Vec::new(),
+            ear,
             published: Vec::new(),
             subscribed: Vec::new(),
         }
@@ -254,6 +263,8 @@ impl House {
             }
             engine::Command::RemoveSlot { job, slot } => assert!(self.sinks.get_mut(&job).unwrap().remove(&slot).is_some()),
             engine::Command::DetachSink { job } => assert!(self.sinks.remove(&job).is_some()),
+            engine::Command::Panic => unreachable!("sessions have no bugs of the engine"),
+            engine::Command::Addresses { .. } => unreachable!("sessions do not know addresses"),
             engine::Command::AttachTransform { job, slots, .. } => {
                 self.fresh(job);
                 assert!(slots.len() == 1 && slots[0].0 == VIDEO_SLOT && self.tracks[&slots[0].1] == Kind::Video);
@@ -482,7 +493,7 @@ fn camera(only_play_with_subscribers: bool) -> CameraProperties {
     CameraProperties {
         record: true,
         rtsp_uri: "rtsp://admin:hidden@192.0.2.9:554/live?stream=1".into(),
-        camera: CameraSpec { url, user, password, latency_ms: 2000, allow_loopback: false },
+        camera: CameraSpec { url, user, password, latency_ms: 2000, allow_loopback: false, transport: Default::default() },
         data: "gate".into(),
         adaptative_bitrate: true,
         only_play_with_subscribers,

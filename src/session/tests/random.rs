@@ -4,10 +4,13 @@
 //!   offers, when the engine speaks or 10 s have passed.
 //! - What a client was told adds up to what readers see: the same participants with the same streams, after each step, also for one
 //!   that was away and came back.
+//! - What the world is told adds up to what readers see, too, and at the end every beginning has exactly one end, in order.
 //! - Ids are used once, nothing is ended that does not exist, and at the end nothing is left below (checked by [`House`]).
 
 use super::*;
 use crate::engine::api::Closed;
+use crate::events::{self, Record};
+use crate::rtp::{Codec, Format};
 use crate::session::command::{Access, StreamChange, ViewerId, Watching};
 use crate::session::properties::ConnectionChange;
 use proptest::prelude::*;
@@ -41,6 +44,8 @@ enum Step {
     Answer,
     Refuse,
     ClosePeer(usize, bool),
+    /// The video track of that number shows this codec.
+    Live(usize, Codec),
     Pass(u64),
 }
 
@@ -72,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         9 => Just(Step::Answer),
         1 => Just(Step::Refuse),
         2 => (n(), any::<bool>()).prop_map(|(peer, by_peer)| Step::ClosePeer(peer, by_peer)),
+        2 => (n(), any::<bool>()).prop_map(|(track, vp8)| Step::Live(track, if vp8 { Codec::Vp8 } else { Codec::H264 })),
         3 => (0u64..6_000).prop_map(Step::Pass),
     ]
 }
@@ -145,6 +151,7 @@ struct World {
     guests: Vec<Guest>,
     watching: Vec<JoinHandle<Result<Watching, Denied>>>,
     viewers: Vec<ViewerId>,
+    told: Vec<Arc<Record>>,
 }
 
 impl World {
@@ -152,7 +159,7 @@ impl World {
         let mut house = House::new();
         house.manner = Manner::Wait;
         let session = house.session();
-        World { house, session, tokens: vec![], guests: vec![], watching: vec![], viewers: vec![] }
+        World { house, session, tokens: vec![], guests: vec![], watching: vec![], viewers: vec![], told: vec![] }
     }
 
     fn connection(&self, n: usize) -> Option<ConnectionId> {
@@ -186,7 +193,9 @@ impl World {
             Step::Unpublish(who) => self.request(who, Call::Unpublish).await,
             Step::Subscribe(who, stream) => {
                 let stream = self.stream(stream).unwrap_or("str_CAM_none_con_none".into());
-                self.request(who, subscribe(&stream)).await;
+                // every other client takes VP8 alone
+                let call = if who.is_multiple_of(2) { subscribe(&stream) } else { renditions::watching(&stream, &[Codec::Vp8]) };
+                self.request(who, call).await;
             }
             Step::Evict(who, target) => {
                 let connection = self.connection(target).unwrap_or("con_none".into());
@@ -279,7 +288,8 @@ impl World {
                     Some(token) => Access::Token(self.tokens.get(token).cloned().unwrap_or_default()),
                     None => Access::Secret,
                 };
-                let (session, offer, ip, platform) = (self.session.clone(), String::new(), [192, 0, 2, 5].into(), String::new());
+                let offer = if n.is_multiple_of(2) { String::new() } else { renditions::offer(&[Codec::H264]) };
+                let (session, ip, platform) = (self.session.clone(), [192, 0, 2, 5].into(), String::new());
                 self.watching.push(tokio::spawn(async move {
                     session.ask(|answer| Command::Watch { stream, offer, access, ip, platform, answer }).await
                 }));
@@ -297,6 +307,12 @@ impl World {
                     self.house.close_peer(peer, cause).await;
                 }
             }
+            Step::Live(n, codec) => {
+                let video = self.house.tracks.iter().filter(|(_, kind)| **kind == Kind::Video).map(|(track, _)| *track).nth(n);
+                if let Some(track) = video {
+                    self.house.say(engine::Event::TrackLive { track, format: Format { codec, profile_level_id: None } }).await;
+                }
+            }
             Step::Pass(ms) => self.house.pass(ms).await,
             step => self.client_step(step).await,
         }
@@ -304,12 +320,28 @@ impl World {
         self.check().await;
     }
 
+    /// Who is here, as the world was told.
+    fn told_to_be_here(&self) -> BTreeSet<ConnectionId> {
+        let mut here = BTreeSet::new();
+        for record in &self.told {
+            match &**record {
+                Record::ParticipantJoined(_, participant) => drop(here.insert(participant.connection.clone())),
+                Record::ParticipantLeft(_, _, participant) => drop(here.remove(&participant.connection)),
+                _ => {}
+            }
+        }
+        here
+    }
+
     async fn check(&mut self) {
+        self.told.extend(self.house.ear.heard());
         let snapshot = self.session.snapshot();
         let active = snapshot.connections.iter().filter_map(|c| Some((c.id.clone(), c.active.as_ref()?.publisher.as_ref())));
         let seen: BTreeMap<_, _> = active.map(|(id, publisher)| (id, publisher.map(|info| info.stream.clone()))).collect();
+        assert_eq!(self.told_to_be_here(), seen.keys().cloned().collect());
         let alive = self.house.registry.find(self.session.id()).is_ok();
         assert!(alive || seen.is_empty());
+        assert_eq!(self.house.transcoders().len(), self.house.permits.len());
         for guest in &mut self.guests {
             guest.read();
             if !guest.attached {
@@ -336,6 +368,10 @@ impl World {
     async fn end(mut self) {
         self.house.pass(10_000).await;
         self.check().await;
+        // who was given up after 10 s watched until then
+        self.house.pass(5_000).await;
+        let peers = self.house.peers.len();
+        assert!(peers > 0 || self.house.transcoders().is_empty(), "nobody watches, and something is transcoded");
         assert!(self.guests.iter().all(|guest| guest.open.is_empty()), "an offer was not answered in time");
         assert!(self.watching.is_empty());
         self.house.registry.close_all(EndReason::OpenviduServerStopped).await;
@@ -343,6 +379,7 @@ impl World {
         self.check().await;
         assert!(self.house.is_empty_below() && self.session.snapshot().connections.is_empty());
         assert!(self.guests.iter().all(|guest| guest.out || !guest.attached));
+        events::check(&self.told);
     }
 }
 

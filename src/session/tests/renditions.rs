@@ -6,7 +6,7 @@ use crate::session::command::Access;
 use crate::wire::control::{Failure, FailureKind};
 
 /// An offer to receive or to send video in these codecs alone.
-fn offer(codecs: &[Codec]) -> String {
+pub(super) fn offer(codecs: &[Codec]) -> String {
     let lines: String = codecs.iter().enumerate().map(|(n, codec)| line(96 + n, *codec)).collect();
     let numbers: Vec<String> = (0..codecs.len()).map(|n| (96 + n).to_string()).collect();
     format!(
@@ -20,7 +20,7 @@ fn line(number: usize, codec: Codec) -> String {
     format!("a=rtpmap:{number} {}/90000\r\n{mode}", codec.name())
 }
 
-fn watching(stream: &StreamId, codecs: &[Codec]) -> Call {
+pub(super) fn watching(stream: &StreamId, codecs: &[Codec]) -> Call {
     Call::Subscribe { stream: stream.clone(), offer: offer(codecs) }
 }
 
@@ -35,7 +35,7 @@ impl House {
     }
 
     /// The jobs that transcode.
-    fn transcoders(&self) -> Vec<JobId> {
+    pub(super) fn transcoders(&self) -> Vec<JobId> {
         self.jobs.iter().filter(|job| self.sinks.contains_key(job)).copied().collect()
     }
 
@@ -74,7 +74,7 @@ async fn who_takes_the_stream_gets_it_and_others_share_one_transcoder_until_5_s_
         house.job_says(jobs::Event::Started { job }).await;
         assert_eq!(house.sinks[&job], BTreeMap::from([(VIDEO_SLOT, source)]));
         let failure = Failure { kind: FailureKind::Crashed, text: "signal: 9".into() };
-        house.job_says(jobs::Event::Down { job, failure, retry_in: Duration::from_secs(1) }).await;
+        house.job_says(jobs::Event::Down { job, failure, retry_in: Some(Duration::from_secs(1)) }).await;
         assert!(house.sinks[&job].is_empty());
     }
 

@@ -2,16 +2,16 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `address` | where the camera is: name to address, is it allowed, does it listen |
 //! | `stream` | which of its streams are taken, pure |
 //! | `rtsp` | the source element and what is linked to it |
+//! | `redirect` | where a camera may send us, and where not |
 //! | `video`, `audio` | the elements behind each kind of stream |
 //!
-//! Keyframe requests on the media socket are read and forgotten: an RTSP camera cannot be asked. Viewers of a camera start from
-//! the daemon's GOP cache instead.
+//! Keyframe requests on the media socket go to the camera as RTCP PLI. Most cameras cannot be asked (their SDP would say
+//! `a=rtcp-fb`), and nothing is sent to them; viewers start from the daemon's GOP cache.
 
-mod address;
 mod audio;
+mod redirect;
 mod rtsp;
 mod stream;
 mod video;
@@ -20,42 +20,80 @@ use super::link::Link;
 use super::output;
 use super::pipeline::Pipeline;
 use super::socket::MediaSocket;
-use super::watchdog::silent;
+use super::watchdog::{fruitless, silent};
 use super::{Turn, Turns};
 use crate::clock::monotonic_ns;
-use crate::wire::camera::CameraSpec;
-use crate::wire::control::{Failure, FailureKind, FromWorker};
+use crate::wire::camera::{CameraSpec, Transport};
+use crate::wire::control::{Failure, FailureKind, FromWorker, HEARTBEAT, VIDEO_SLOT};
+use crate::wire::media::Message;
+use gstreamer::prelude::*;
+use gstreamer_video::UpstreamForceKeyUnitEvent;
+use nix::sys::resource::{Resource, setrlimit};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 /// How often the watchdog looks and the media socket is drained.
 const TICK: Duration = Duration::from_millis(100);
-/// Ticks between two reports of what was dropped.
-const REPORT: u64 = 10;
+/// Ticks between two signs of life, and between two reports of what was dropped.
+const SECOND: u64 = (HEARTBEAT.as_millis() / TICK.as_millis()) as u64;
+/// Memory that a camera's process may write to, in bytes: many times what a 4K camera takes. A camera that promises an answer of
+/// a terabyte, or sends headers without end, ends its own process and not the box.
+const MEMORY: u64 = 512 << 20;
 
-/// Pulls the camera until the daemon ends the job (`Ok`) or something fails.
+/// How far a camera's process stands back when the processor is short; one that behaves needs so little that it gets it all the same.
+const NICE: i32 = 5;
+
+/// Pulls the camera until the daemon ends the job (`Ok`) or something fails. Its address was looked for and checked by the
+/// daemon.
 pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
-    let address = address::find(spec)?;
-    // only now: a camera that is away is tried often, and that shall cost little
+    if let Err(error) = setrlimit(Resource::RLIMIT_DATA, MEMORY, MEMORY) {
+        eprintln!("the memory of this worker is not limited: {error}");
+    }
+    // SAFETY: a number goes in. The daemon and its viewers come first when a camera floods us.
+    unsafe { libc::nice(NICE) };
     gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
     let shared = Arc::new(output::Shared::new(media, turns.clone()));
-    let pipeline = Pipeline::new("camera", turns.clone())?;
-    let selection = rtsp::build(&pipeline, spec, address, &shared, &turns)?;
-    pipeline.play()?;
-    let end = watch(&shared, &queue, link);
-    end.map_err(|failure| {
+    let mut spec = spec.clone();
+    let mut redirects = 0;
+    loop {
+        let pipeline = Pipeline::new("camera", turns.clone())?;
+        let findings = rtsp::build(&pipeline, &spec, &shared, &turns)?;
+        pipeline.play()?;
+        let Err(failure) = watch(&pipeline, &shared, &queue, link) else { return Ok(()) };
         pipeline.dump("failed");
-        // an element's complaint about a stream that it cannot link is less telling than what the stream is
-        let unsupported = selection.lock().unwrap_or_else(|poison| poison.into_inner()).unsupported();
-        unsupported.map_or(failure, |text| Failure { kind: FailureKind::Unsupported, text })
-    })
+        drop(pipeline);
+        let findings = std::mem::take(&mut *findings.lock().unwrap_or_else(|poison| poison.into_inner()));
+        if let Some(uri) = &findings.redirect {
+            redirects += 1;
+            spec = redirect::follow(&spec, uri, redirects)?;
+        } else if findings.transport_refused(&failure) && spec.transport == Transport::Tcp && shared.last_arrival().is_none() {
+            link.say(&FromWorker::Warning { text: "the camera does not send over TCP; taking UDP, where packets may be lost".into() });
+            spec.transport = Transport::Udp;
+        } else {
+            // an element's complaint about a stream that it cannot link is less telling than what the stream is
+            let unsupported = findings.selection.unsupported();
+            return Err(unsupported.map_or(failure, |text| Failure { kind: FailureKind::Unsupported, text }));
+        }
+        // what the old pipeline had to say
+        while let Ok(turn) = queue.try_recv() {
+            if matches!(turn, Turn::Stop) {
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// The job's loop.
-fn watch(shared: &output::Shared, queue: &Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
+fn watch(pipeline: &Pipeline, shared: &output::Shared, queue: &Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
     let started = monotonic_ns();
-    for tick in 1u64.. {
+    for tick in 0u64.. {
+        if tick.is_multiple_of(SECOND) {
+            link.say(&FromWorker::Alive);
+            if let Some(dropped) = shared.take_dropped() {
+                link.say(&FromWorker::Warning { text: format!("{dropped} access units dropped: the daemon does not take them") });
+            }
+        }
         loop {
             match queue.recv_timeout(TICK) {
                 Ok(Turn::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -65,16 +103,24 @@ fn watch(shared: &output::Shared, queue: &Receiver<Turn>, link: &mut Link) -> Re
                 Err(RecvTimeoutError::Timeout) => break,
             }
         }
-        shared.media.drain(|_| {});
-        if silent(started, shared.last_arrival(), monotonic_ns()) {
-            let text = if shared.last_arrival().is_some() { "the camera went silent" } else { "the camera sends nothing" };
-            return Err(Failure { kind: FailureKind::NoPackets, text: text.into() });
+        take_requests(pipeline, shared);
+        let (arrived, now) = (shared.last_arrival(), monotonic_ns());
+        let nothing = |text: &str| Err(Failure { kind: FailureKind::NoPackets, text: text.into() });
+        if silent(started, arrived, now) {
+            return nothing(if arrived.is_some() { "the camera went silent" } else { "the camera sends nothing" });
         }
-        if tick.is_multiple_of(REPORT)
-            && let Some(dropped) = shared.take_dropped()
-        {
-            link.say(&FromWorker::Warning { text: format!("{dropped} access units dropped: the daemon does not take them") });
+        if fruitless(started, shared.last_sent(), now) {
+            return nothing("the camera sends, but nothing that makes a picture or a sound");
         }
     }
     Ok(())
+}
+
+/// Passes requests for a keyframe on: the elements on the way know whether this camera can be asked, and how.
+fn take_requests(pipeline: &Pipeline, shared: &output::Shared) {
+    let mut wanted = false;
+    shared.media.drain(|message| wanted |= matches!(Message::parse(message), Ok(Message::KeyframeRequest { slot: VIDEO_SLOT })));
+    if wanted && let Some(sink) = pipeline.gst().by_name(output::VIDEO_SINK) {
+        sink.send_event(UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
+    }
 }

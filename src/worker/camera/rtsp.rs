@@ -1,47 +1,67 @@
-//! The source of a camera job: `rtspsrc` over TCP, and what is linked to each of its streams.
+//! The source of a camera job: `rtspsrc`, and what is linked to each of its streams.
 //!
 //! Closures hold the pipeline by weak reference: one that held it strongly would keep it, its threads and its sockets alive.
 
 use super::super::pipeline::Pipeline;
 use super::super::{Turn, Turns};
-use super::address::Address;
 use super::output::{Shared, sink};
+use super::redirect::{Guard, Question, Verdict};
 use super::stream::{Choice, Selection, Stream, classify};
 use super::{audio, video};
 use crate::rtp::Kind;
-use crate::wire::camera::CameraSpec;
+use crate::wire::camera::{CameraSpec, Transport};
 use crate::wire::control::{Failure, FailureKind};
+use gstreamer::glib::translate::from_glib_none;
 use gstreamer::prelude::*;
 use gstreamer::{Caps, Element, ElementFactory, Pad, PadProbeReturn, PadProbeType};
+use gstreamer_rtsp::{ffi, rtsp_message::RTSPMessage};
 use std::sync::{Arc, Mutex};
 
 /// What `rtspsrc` waits for the camera's answers at most, in µs. Longer than the job's watchdog, which is the one to end a hung
 /// camera: it says so by its own kind of failure.
 const TCP_TIMEOUT: u64 = 10_000_000;
+/// After so many µs without a packet over UDP, `rtspsrc` asks for TCP. Shorter than what the job's watchdog waits for the first
+/// packet.
+const UDP_TIMEOUT: u64 = 2_000_000;
 
-/// Puts the source into the pipeline. The selection fills when the camera has described its streams.
-pub fn build(
-    pipeline: &Pipeline,
-    spec: &CameraSpec,
-    address: Address,
-    shared: &Arc<Shared>,
-    turns: &Turns,
-) -> Result<Arc<Mutex<Selection>>, Failure> {
-    let source = source(spec, &address).map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
-    let selection = Arc::new(Mutex::new(Selection::default()));
-    select_streams(&source, selection.clone(), turns.clone());
+/// What is learnt of a camera before its media flows.
+#[derive(Default, Debug)]
+pub struct Findings {
+    pub selection: Selection,
+    /// Where it sends us.
+    pub redirect: Option<String>,
+}
+
+impl Findings {
+    /// Does the camera not send in the way that was asked for? It has said so before any packet.
+    pub fn transport_refused(&self, failure: &Failure) -> bool {
+        self.selection.settled() && matches!(failure.kind, FailureKind::Ended | FailureKind::Pipeline | FailureKind::Unsupported)
+    }
+}
+
+type Shelf = Arc<Mutex<Findings>>;
+
+/// Puts the source into the pipeline. The findings fill as the camera answers.
+pub fn build(pipeline: &Pipeline, spec: &CameraSpec, shared: &Arc<Shared>, turns: &Turns) -> Result<Shelf, Failure> {
+    let source = source(spec).map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
+    let findings = Shelf::default();
+    guard_redirects(&source, &spec.url, findings.clone(), turns.clone());
+    select_streams(&source, findings.clone(), turns.clone());
     link_streams(pipeline, &source, shared.clone(), turns.clone());
     note_arrivals(pipeline, shared.clone());
     pipeline.gst().add(&source).map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
-    Ok(selection)
+    Ok(findings)
 }
 
-/// Over TCP: no loss, no ports to open. Cameras have certificates of their own making, so an encrypted one is not checked.
-fn source(spec: &CameraSpec, address: &Address) -> Result<Element, gstreamer::glib::BoolError> {
+/// Cameras have certificates of their own making, so an encrypted one is not checked. With both transports allowed `rtspsrc`
+/// begins with UDP.
+fn source(spec: &CameraSpec) -> Result<Element, gstreamer::glib::BoolError> {
+    let place = spec.endpoint().map(|(host, port)| format!("{host}:{port}")).unwrap_or_default();
     let source = ElementFactory::make("rtspsrc")
-        .name(&address.place)
-        .property("location", &address.location)
-        .property_from_str("protocols", "tcp")
+        .name(&place)
+        .property("location", &spec.url)
+        .property_from_str("protocols", if spec.transport == Transport::Udp { "udp+tcp" } else { "tcp" })
+        .property("timeout", UDP_TIMEOUT)
         .property_from_str("tls-validation-flags", "0")
         .property("latency", spec.latency_ms)
         .property("tcp-timeout", TCP_TIMEOUT)
@@ -53,12 +73,53 @@ fn source(spec: &CameraSpec, address: &Address) -> Result<Element, gstreamer::gl
     Ok(source)
 }
 
+/// Refuses each request that a redirection would send elsewhere: then the job looks at where that is. The element has opened a
+/// connection by then, over which nothing is said.
+fn guard_redirects(source: &Element, location: &str, findings: Shelf, turns: Turns) {
+    let guard = Mutex::new(Guard::new(location));
+    source.connect("before-send", false, move |values| {
+        let asked = values.get(1).and_then(|value| value.get::<RTSPMessage>().ok()).and_then(|message| question(&message));
+        let Some((question, uri)) = asked else { return Some(true.to_value()) };
+        let mut findings = findings.lock().unwrap_or_else(|poison| poison.into_inner());
+        let settled = findings.selection.settled();
+        let failure = match guard.lock().unwrap_or_else(|poison| poison.into_inner()).asks(question, &uri, settled) {
+            Verdict::Fine => return Some(true.to_value()),
+            Verdict::Elsewhere => {
+                findings.redirect.get_or_insert(uri);
+                "the camera redirects elsewhere"
+            }
+            Verdict::Circle => "the camera redirects in a circle",
+        };
+        turns.send(Turn::Failed(Failure { kind: FailureKind::Ended, text: failure.into() }));
+        Some(false.to_value())
+    });
+}
+
+/// The URI of a request that asks what there is.
+fn question(message: &RTSPMessage) -> Option<(Question, String)> {
+    let (mut method, mut uri, mut version) = (ffi::GST_RTSP_INVALID, std::ptr::null(), ffi::GST_RTSP_VERSION_INVALID);
+    // SAFETY: the message lives longer than this call, and is not changed by it; the text belongs to the message and is copied.
+    let uri: Option<String> = unsafe {
+        let message = message.as_ptr();
+        if ffi::gst_rtsp_message_get_type(message) != ffi::GST_RTSP_MESSAGE_REQUEST {
+            return None;
+        }
+        ffi::gst_rtsp_message_parse_request(message, &mut method, &mut uri, &mut version);
+        from_glib_none(uri)
+    };
+    match method {
+        ffi::GST_RTSP_OPTIONS => Some((Question::Options, uri?)),
+        ffi::GST_RTSP_DESCRIBE => Some((Question::Describe, uri?)),
+        _ => None,
+    }
+}
+
 /// Streams that are not taken are not even set up with the camera.
-fn select_streams(source: &Element, selection: Arc<Mutex<Selection>>, turns: Turns) {
-    let settled = (selection.clone(), turns.clone());
+fn select_streams(source: &Element, findings: Shelf, turns: Turns) {
+    let settled = (findings.clone(), turns.clone());
     source.connect("select-stream", false, move |values| {
         let stream = values.get(2).and_then(|caps| caps.get::<Caps>().ok()).map_or(Stream::Foreign, |caps| stream_of(&caps));
-        let choice = selection.lock().unwrap_or_else(|poison| poison.into_inner()).choose(&stream);
+        let choice = findings.lock().unwrap_or_else(|poison| poison.into_inner()).selection.choose(&stream);
         // video that is left out is a failure when there is no other
         if let (Choice::LeaveOut, Stream::Other(Kind::Audio, name)) = (choice, &stream) {
             turns.send(Turn::Warning(format!("audio codec {name} cannot be forwarded, the camera's sound is left out")));
@@ -66,8 +127,8 @@ fn select_streams(source: &Element, selection: Arc<Mutex<Selection>>, turns: Tur
         Some((choice == Choice::Take).to_value())
     });
     source.connect("no-more-pads", false, move |_| {
-        let (selection, turns) = &settled;
-        if let Some(text) = selection.lock().unwrap_or_else(|poison| poison.into_inner()).unsupported() {
+        let (findings, turns) = &settled;
+        if let Some(text) = findings.lock().unwrap_or_else(|poison| poison.into_inner()).selection.unsupported() {
             turns.send(Turn::Failed(Failure { kind: FailureKind::Unsupported, text }));
         }
         None
@@ -88,9 +149,10 @@ fn link_streams(pipeline: &Pipeline, source: &Element, shared: Arc<Shared>, turn
 fn link(pipeline: &gstreamer::Pipeline, pad: &Pad, shared: &Arc<Shared>) -> Result<(), String> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let stream = stream_of(&caps);
-    let chain = video::chain(&stream).or_else(|| audio::chain(&stream)).ok_or_else(|| format!("no elements for {stream:?}"))?;
+    let chain = video::chain(&stream).map(str::to_owned).or_else(|| audio::chain(&stream));
+    let chain = chain.ok_or_else(|| format!("no elements for {stream:?}"))?;
     let codec = stream.codec().ok_or_else(|| format!("no codec for {stream:?}"))?;
-    let chain = gstreamer::parse::bin_from_description(chain, true).map_err(|error| error.message().to_owned())?;
+    let chain = gstreamer::parse::bin_from_description(&chain, true).map_err(|error| error.message().to_owned())?;
     let sink = sink(codec, shared);
     let text = |error: gstreamer::glib::BoolError| error.to_string();
     pipeline.add_many([chain.upcast_ref::<Element>(), sink.upcast_ref()]).map_err(text)?;

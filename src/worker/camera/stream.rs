@@ -71,6 +71,11 @@ pub enum Choice {
 }
 
 impl Selection {
+    /// Has a stream been taken?
+    pub fn settled(&self) -> bool {
+        self.video || self.audio
+    }
+
     /// Decides on the next stream.
     pub fn choose(&mut self, stream: &Stream) -> Choice {
         let taken = match stream.codec().map(Codec::kind) {
@@ -91,8 +96,12 @@ impl Selection {
             let names: Vec<&str> = self.left_out.iter().filter(|(its, _)| *its == kind).map(|(_, name)| name.as_str()).collect();
             (!names.is_empty()).then(|| names.join(", "))
         };
-        let video = names(Kind::Video).filter(|_| !self.video).map(|names| format!("video codec {names}"));
-        video.or_else(|| names(Kind::Audio).filter(|_| !self.video && !self.audio).map(|names| format!("audio codec {names}")))
+        let video = names(Kind::Video).filter(|_| !self.video).map(|names| format!("video codec {names} is not forwarded to browsers"));
+        video.or_else(|| {
+            names(Kind::Audio)
+                .filter(|_| !self.video && !self.audio)
+                .map(|names| format!("audio codec {names} is not forwarded to browsers"))
+        })
     }
 }
 
@@ -134,8 +143,8 @@ mod tests {
             (vec![Stream::H264, Stream::H264, Stream::Opus, Stream::Pcmu, Stream::Foreign], vec![Take, Pass, Take, Pass, Pass], None),
             (vec![Stream::H264, g726()], vec![Take, LeaveOut], None),
             (vec![h265(), Stream::H264], vec![LeaveOut, Take], None),
-            (vec![h265(), Stream::AacLatm], vec![LeaveOut, Take], Some("video codec H265")),
-            (vec![g726()], vec![LeaveOut], Some("audio codec G726-32")),
+            (vec![h265(), Stream::AacLatm], vec![LeaveOut, Take], Some("video codec H265 is not forwarded to browsers")),
+            (vec![g726()], vec![LeaveOut], Some("audio codec G726-32 is not forwarded to browsers")),
             (vec![Stream::Foreign], vec![Pass], None),
         ];
         for (streams, expected, unsupported) in table {

@@ -14,3 +14,33 @@ pub fn chain(stream: &Stream) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gstreamer::prelude::*;
+    use gstreamer::{EventView, Pad, PadDirection};
+    use gstreamer_video::UpstreamForceKeyUnitEvent;
+    use std::sync::mpsc::sync_channel;
+
+    #[test]
+    fn a_request_for_a_keyframe_passes_its_elements() {
+        gstreamer::init().unwrap();
+        let (heard, requests) = sync_channel(4);
+        let camera = Pad::builder(PadDirection::Src)
+            .event_function(move |_, _, event| {
+                if let EventView::CustomUpstream(event) = event.view() {
+                    let _ = heard.try_send(event.structure().map(|structure| structure.name().to_string()));
+                }
+                true
+            })
+            .build();
+        camera.set_active(true).unwrap();
+        let chain = gstreamer::parse::bin_from_description(chain(&Stream::H264).unwrap(), true).unwrap();
+        camera.link(&chain.static_pad("sink").unwrap()).unwrap();
+        chain.set_state(gstreamer::State::Playing).unwrap();
+        chain.static_pad("src").unwrap().send_event(UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
+        chain.set_state(gstreamer::State::Null).unwrap();
+        assert_eq!(requests.try_recv().unwrap().as_deref(), Some("GstForceKeyUnit"));
+    }
+}

@@ -104,7 +104,7 @@ pub fn run(spec: &ComposeSpec, media: MediaSocket, queue: &Receiver<Turn>, link:
     let began = spec.began_ns + start;
     let plan = Plan { folder, tracks, grid, start };
     let inbox = writer::start(plan, events).map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
-    let stage = Stage::build(&pipeline, spec, began, &inbox)?;
+    let stage = Stage::build(&pipeline, spec, began, grid, &inbox)?;
     drop(inbox);
     pipeline.play()?;
     let slots = Slots::new(began, spec.video, grid);

@@ -13,7 +13,7 @@
 
 use super::codecs;
 use super::cut::Cut;
-use super::timing::FRESH;
+use super::timing::{FRESH, Grid};
 use super::writer::Inbox;
 use crate::mp4::Kind;
 use crate::wire::compose::{ComposeSpec, ComposedAudio, ComposedVideo};
@@ -50,11 +50,11 @@ pub struct Stage {
 
 impl Stage {
     /// Builds it into the pipeline, which counts from `began` (CLOCK_MONOTONIC, ns) on.
-    pub fn build(pipeline: &Pipeline, spec: &ComposeSpec, began: u64, inbox: &Inbox) -> Result<Stage, Failure> {
+    pub fn build(pipeline: &Pipeline, spec: &ComposeSpec, began: u64, grid: Grid, inbox: &Inbox) -> Result<Stage, Failure> {
         let description = [spec.video.as_ref().map(video), spec.audio.as_ref().map(audio)].into_iter().flatten().collect::<String>();
         let bin = gstreamer::parse::bin_from_description(&description, false).map_err(|error| failure(error.message()))?;
-        let video = spec.video.is_some().then(|| mixer(&bin, Kind::Video, inbox)).transpose()?;
-        let audio = spec.audio.is_some().then(|| mixer(&bin, Kind::Audio, inbox)).transpose()?;
+        let video = spec.video.is_some().then(|| mixer(&bin, Kind::Video, Cut::new(Some(grid)), inbox)).transpose()?;
+        let audio = spec.audio.is_some().then(|| mixer(&bin, Kind::Audio, Cut::new(None), inbox)).transpose()?;
         let gst = pipeline.gst();
         gst.add(&bin).map_err(|error| failure(&error.to_string()))?;
         gst.set_start_time(ClockTime::NONE);
@@ -119,7 +119,7 @@ fn audio(audio: &ComposedAudio) -> String {
     )
 }
 
-fn mixer(bin: &Bin, kind: Kind, inbox: &Inbox) -> Result<Mixer, Failure> {
+fn mixer(bin: &Bin, kind: Kind, cut: Cut, inbox: &Inbox) -> Result<Mixer, Failure> {
     let name = match kind {
         Kind::Video => "video",
         Kind::Audio => "audio",
@@ -127,7 +127,7 @@ fn mixer(bin: &Bin, kind: Kind, inbox: &Inbox) -> Result<Mixer, Failure> {
     let find = |part: &str| bin.by_name(&format!("{name}-{part}")).ok_or_else(|| failure("an element has lost its name"));
     let (element, gate, out) = (find("mixer")?, find("gate")?, find("out")?);
     let out = out.downcast::<AppSink>().map_err(|_| failure("an output is no appsink"))?;
-    let cut = Arc::new(Cut::new());
+    let cut = Arc::new(cut);
     guard(&gate, cut.clone());
     collect(&out, kind, inbox.clone());
     Ok(Mixer { element, cut, gate })

@@ -10,7 +10,7 @@
 
 use super::picture::Pictures;
 use super::pulse::Pulse;
-use super::rate::{Bounds, differs};
+use super::rate::{Bounds, Pace, TOLD, differs, for_pictures};
 use crate::clock::monotonic_ns;
 use crate::hardware::{self, Decoder, Encoder, Made, decoders, encoders};
 use crate::rtp::Codec;
@@ -23,7 +23,7 @@ use crate::worker::pipeline::Pipeline;
 use gstreamer::glib::BoolError;
 use gstreamer::prelude::*;
 use gstreamer::{
-    Bin, Buffer, BufferList, Caps, CapsRef, ClockTime, ElementFactory, EventView, Pad, PadProbeData, PadProbeReturn, PadProbeType,
+    Bin, Buffer, BufferList, Caps, CapsRef, ClockTime, ElementFactory, EventView, Fraction, Pad, PadProbeData, PadProbeReturn, PadProbeType,
 };
 use gstreamer_app::AppSrc;
 use gstreamer_video::UpstreamForceKeyUnitEvent;
@@ -47,7 +47,7 @@ struct Live {
     newest: AtomicU64,
     /// What the encoder was told, kbit/s; 0 before the first picture.
     kbps: AtomicU32,
-    /// What the source asks for, kbit/s; 0 before it was measured.
+    /// What it shall be told, kbit/s; 0 before the source was measured.
     wanted: AtomicU32,
     decoding: Pulse,
     encoding: Pulse,
@@ -128,6 +128,11 @@ impl Chain {
         self.hardware
     }
 
+    /// Units up to this time of capture are about to be given.
+    pub fn expect(&self, newest: u64) {
+        self.live.newest.store(newest, Relaxed);
+    }
+
     /// Gives a unit to the decoder.
     pub fn push(&self, unit: Unit) -> Result<(), Full> {
         if self.source.current_level_bytes() > WAITING {
@@ -143,16 +148,17 @@ impl Chain {
                 list.add(buffer);
             }
         }
-        self.live.newest.store(unit.captured_ns, Relaxed);
         self.live.decoding.given(monotonic_ns());
         // a pipeline that failed says so on the bus
         let _ = self.source.push_buffer_list(list);
         Ok(())
     }
 
-    /// The source sends at this rate, kbit/s.
-    pub fn follow(&self, kbps: u32) {
-        let (wanted, present) = (self.live.bounds.of_source(kbps), self.live.kbps.load(Relaxed));
+    /// The source sends at this pace.
+    pub fn follow(&self, pace: Pace) {
+        let kbps = self.live.bounds.of_source(pace.kbps);
+        let wanted = if self.encoder.counts { for_pictures(kbps, pace.pictures) } else { kbps };
+        let present = self.live.kbps.load(Relaxed);
         self.live.wanted.store(wanted, Relaxed);
         if self.encoder.rate.changes() && present != 0 && differs(present, wanted) {
             set_rate(&self.element, self.encoder, wanted, &self.live);
@@ -162,16 +168,17 @@ impl Chain {
     /// The next picture shall be a key frame.
     pub fn request_keyframe(&self) {
         if let Some(pad) = self.element.static_pad("src") {
-            // before the first picture there is nothing to ask: it is one
-            let _ = pad.send_event(UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
+            // Parameter sets come with each keyframe anyway; a payloader that is asked for all headers sends them as a picture of
+            // their own. Before the first picture there is nothing to ask: it is a keyframe.
+            let _ = pad.send_event(UpstreamForceKeyUnitEvent::builder().all_headers(false).build());
         }
     }
 
     /// What hangs, in words.
-    pub fn hangs(&self, now: u64) -> Option<String> {
-        let hung = if self.live.decoding.hangs(now) {
+    pub fn hangs(&self) -> Option<String> {
+        let hung = if self.live.decoding.hangs() {
             "decoder"
-        } else if self.live.encoding.hangs(now) {
+        } else if self.live.encoding.hangs() {
             "encoder"
         } else {
             return None;
@@ -185,11 +192,12 @@ impl Chain {
     }
 }
 
+/// Parameter sets stand before each keyframe already when the payloader sees it.
 fn description(from: Codec, decoder: &Decoder, encoder: &Encoder) -> String {
     let name = from.name().to_ascii_uppercase();
     let packets = format!("application/x-rtp,media=video,clock-rate=90000,encoding-name={name},payload={PAYLOAD_TYPE}");
     let payloader = match encoder.codec {
-        Codec::H264 => "rtph264pay name=payloader aggregate-mode=zero-latency config-interval=-1",
+        Codec::H264 => "rtph264pay name=payloader aggregate-mode=zero-latency",
         _ => "rtpvp8pay name=payloader picture-id-mode=15-bit",
     };
     format!(
@@ -210,6 +218,10 @@ fn watch_decoder(bin: &Bin, live: &Arc<Live>) -> Result<(), Failure> {
             Some(PadProbeData::Event(event)) => {
                 if let (EventView::Caps(caps), Some(filter)) = (event.view(), filter.upgrade()) {
                     filter.set_property("caps", even(caps.caps()));
+                    // without a frame rate x264 waits for the next picture to know how long this one lasts
+                    let mut told = caps.caps_owned();
+                    told.make_mut().set("framerate", Fraction::new(i32::try_from(TOLD).unwrap_or(1), 1));
+                    *event = gstreamer::event::Caps::new(&told);
                 }
             }
             Some(PadProbeData::Buffer(buffer)) => {

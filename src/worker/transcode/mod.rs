@@ -115,11 +115,17 @@ impl Job {
 
     fn take_media(&mut self) -> Result<(), Failure> {
         let shared = self.shared.clone();
-        let mut end = Ok(());
+        let (mut end, mut units) = (Ok(()), Vec::new());
         shared.media.drain(|bytes| {
             let heard = match Message::parse(bytes) {
-                Ok(Message::Format { slot: VIDEO_SLOT, format }) => self.begin(format),
-                Ok(Message::Packets { slot: VIDEO_SLOT, captured_ns, packets }) => self.packets(captured_ns, packets),
+                Ok(Message::Format { slot: VIDEO_SLOT, format }) => {
+                    // what came before it belongs to the epoch before
+                    self.give_all(std::mem::take(&mut units)).and_then(|()| self.begin(format))
+                }
+                Ok(Message::Packets { slot: VIDEO_SLOT, captured_ns, packets }) => {
+                    self.packets(captured_ns, packets, &mut units);
+                    Ok(())
+                }
                 Ok(Message::KeyframeRequest { slot: VIDEO_SLOT }) => {
                     self.chain.iter().for_each(Chain::request_keyframe);
                     Ok(())
@@ -134,7 +140,7 @@ impl Job {
                 end = heard;
             }
         });
-        end
+        end.and_then(|()| self.give_all(units))
     }
 
     /// A new epoch of the source.
@@ -160,10 +166,18 @@ impl Job {
         Ok(())
     }
 
-    fn packets(&mut self, captured_ns: u64, packets: PacketIter<'_>) -> Result<(), Failure> {
-        let Some(inlet) = &mut self.inlet else { return Ok(()) };
-        let (now, mut units) = (monotonic_ns(), Vec::new());
-        packets.for_each(|packet| inlet.push(now, captured_ns, packet, &mut |unit| units.push(unit)));
+    fn packets(&mut self, captured_ns: u64, packets: PacketIter<'_>, units: &mut Vec<Unit>) {
+        if let Some(inlet) = &mut self.inlet {
+            let now = monotonic_ns();
+            packets.for_each(|packet| inlet.push(now, captured_ns, packet, &mut |unit| units.push(unit)));
+        }
+    }
+
+    /// Gives units that came together: the decoder's first pictures may be older than its last, and only these are worth encoding.
+    fn give_all(&mut self, units: Vec<Unit>) -> Result<(), Failure> {
+        if let (Some(chain), Some(last)) = (&self.chain, units.last()) {
+            chain.expect(last.captured_ns);
+        }
         units.into_iter().try_for_each(|unit| self.give(unit))
     }
 
@@ -173,8 +187,8 @@ impl Job {
         }
         let Some(chain) = &mut self.chain else { return Ok(()) };
         let bytes: usize = unit.packets.iter().map(Vec::len).sum();
-        if let Some(kbps) = self.meter.take(unit.captured_ns, bytes) {
-            chain.follow(kbps);
+        if let Some(pace) = self.meter.take(unit.captured_ns, bytes) {
+            chain.follow(pace);
         }
         if chain.push(unit) == Err(Full) {
             self.dropped += 1;
@@ -194,8 +208,8 @@ impl Job {
                 self.shared.media.send(&request);
             }
         }
-        units.into_iter().try_for_each(|unit| self.give(unit))?;
-        if let Some(text) = self.chain.as_ref().and_then(|chain| chain.hangs(now)) {
+        self.give_all(units)?;
+        if let Some(text) = self.chain.as_ref().and_then(Chain::hangs) {
             self.turns.send(Turn::Failed(Failure { kind: FailureKind::Pipeline, text }));
         }
         if now.saturating_sub(self.reported) >= REPORT {

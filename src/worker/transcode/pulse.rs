@@ -1,4 +1,5 @@
-//! Does an element still work? It owes something from the moment it was given something; a driver that hangs owes it for ever.
+//! Does an element still work? It owes something from the moment it was given something; one that hangs is given more and more, and
+//! gives nothing. One that holds back a picture until the next comes does not hang when none comes.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,11 +11,14 @@ const PATIENCE: u64 = 5_000_000_000;
 pub struct Pulse {
     /// 0: nothing.
     owes_since: AtomicU64,
+    /// When something went in last.
+    last: AtomicU64,
 }
 
 impl Pulse {
     /// Something went in.
     pub fn given(&self, now: u64) {
+        self.last.store(now, Relaxed);
         let _ = self.owes_since.compare_exchange(0, now.max(1), Relaxed, Relaxed);
     }
 
@@ -23,10 +27,10 @@ impl Pulse {
         self.owes_since.store(0, Relaxed);
     }
 
-    /// Has it owed for too long?
-    pub fn hangs(&self, now: u64) -> bool {
+    /// Was it given something for so long, and gave nothing?
+    pub fn hangs(&self) -> bool {
         let since = self.owes_since.load(Relaxed);
-        since != 0 && now.saturating_sub(since) >= PATIENCE
+        since != 0 && self.last.load(Relaxed).saturating_sub(since) >= PATIENCE
     }
 }
 
@@ -38,13 +42,18 @@ mod tests {
     fn who_is_given_nothing_owes_nothing() {
         const S: u64 = 1_000_000_000;
         let pulse = Pulse::default();
-        assert!(!pulse.hangs(100 * S));
-        pulse.given(100 * S);
-        pulse.given(104 * S);
-        assert!(!pulse.hangs(105 * S - 1) && pulse.hangs(105 * S));
+        assert!(!pulse.hangs());
+        for (at, hangs) in [(100 * S, false), (104 * S, false), (105 * S - 1, false), (105 * S, true)] {
+            pulse.given(at);
+            assert_eq!(pulse.hangs(), hangs, "{at}");
+        }
         pulse.came();
-        assert!(!pulse.hangs(200 * S));
+        assert!(!pulse.hangs());
+        // a source that paused
         pulse.given(200 * S);
-        assert!(!pulse.hangs(204 * S));
+        assert!(!pulse.hangs());
+        pulse.came();
+        pulse.given(300 * S);
+        assert!(!pulse.hangs());
     }
 }

@@ -16,11 +16,11 @@ const FLAGS = [
   '--autoplay-policy=no-user-gesture-required',
 ];
 
-/** `trusting`: accepts every certificate. Without it the browser is as wary as a person's. */
-export function launch({ trusting = true } = {}) {
+/** `trusting`: accepts every certificate; without it the browser is as wary as a person's. `flags`: more of Chromium's. */
+export function launch({ trusting = true, flags = [] } = {}) {
   const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
   if (!executablePath) throw new Error('no Chromium was found; CHROMIUM may name its path');
-  const args = trusting ? [...FLAGS, '--ignore-certificate-errors'] : FLAGS;
+  const args = [...FLAGS, ...flags, ...(trusting ? ['--ignore-certificate-errors'] : [])];
   // The signals are ours: the run stops everything in order.
   return chromium.launch({ executablePath, headless: true, args, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false });
 }

@@ -1,5 +1,5 @@
 // The daemon under test: started with its own state folder and ports, asked over its REST API as an application would.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +45,10 @@ export class Daemon {
   }
 
   async ready(log) {
+    this.mediaPort = await until('the daemon names its media port', () => {
+      if (this.child.how) throw new Error(`the daemon ${this.child.how}, see ${log}`);
+      return Number(/ is ready at .*media (\d+)\)/.exec(readFileSync(log, 'utf8'))?.[1]);
+    });
     await until('the daemon answers GET health with 200', async () => {
       if (this.child.how) throw new Error(`the daemon ${this.child.how}, see ${log}`);
       return (await this.call('GET', 'health').catch(() => ({}))).status === 200;

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { until } from './processes.mjs';
 
 export class Participant {
-  constructor(page, version) {
+  constructor(page, version, network) {
     this.page = page;
     this.version = version;
+    this.network = network;
     this.console = [];
     page.on('console', (message) => this.console.push(`${message.type()} ${message.text()}`));
     page.on('pageerror', (error) => this.console.push(`uncaught ${error.stack}`));
@@ -17,7 +18,7 @@ export class Participant {
   }
 
   join(token, data = '', automatic = true) {
-    return this.do('join', token, data, automatic);
+    return this.do('join', this.network?.through(token) ?? token, data, automatic);
   }
 
   publish(options = {}) {

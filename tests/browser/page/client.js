@@ -39,6 +39,7 @@ window.client = (() => {
       note('connectionPropertyChanged', { property: changedProperty, value: newValue }));
     session.on('sessionDisconnected', ({ reason }) => note('sessionDisconnected', { reason }));
     session.on('reconnecting', () => note('reconnecting', {}));
+    session.on('reconnected', () => note('reconnected', {}));
     session.on('exception', ({ name, message }) => note('exception', { name, message }));
   }
 
@@ -48,6 +49,19 @@ window.client = (() => {
     subscribers.set(stream.streamId, subscriber);
     subscriber.on('videoElementCreated', ({ element }) => {
       element.requestVideoFrameCallback((now) => firstFrames.set(stream.streamId, now - asked));
+    });
+  }
+
+  // An offer without the video codecs but `codec`, and what repairs it.
+  function withOnly(sdp, codec) {
+    return sdp.replace(/^m=video [\s\S]*?(?=^m=|(?![\s\S]))/gm, (section) => {
+      const of = (pattern) => [...section.matchAll(pattern)].map(([, number]) => number);
+      const kept = of(new RegExp(`a=rtpmap:(\\d+) ${codec}/`, 'gi'));
+      const repairs = [...section.matchAll(/a=fmtp:(\d+) apt=(\d+)/g)].filter(([, , apt]) => kept.includes(apt)).map(([, number]) => number);
+      const numbers = [...kept, ...repairs];
+      return section
+        .replace(/^(m=video \S+ \S+).*$/m, `$1 ${numbers.join(' ')}`)
+        .replace(/^a=(?:rtpmap|fmtp|rtcp-fb):(\d+) .*\r\n/gm, (line, number) => (numbers.includes(number) ? line : ''));
     });
   }
 
@@ -71,6 +85,15 @@ window.client = (() => {
       listen(automatic);
       await session.connect(token, data);
       return session.connection.connectionId;
+    },
+
+    // From now on this browser knows no other video codec than this one.
+    takeOnly(codec) {
+      const original = RTCPeerConnection.prototype.createOffer;
+      RTCPeerConnection.prototype.createOffer = async function createOffer(...options) {
+        const { type, sdp } = await original.apply(this, options);
+        return { type, sdp: withOnly(sdp, codec) };
+      };
     },
 
     // `source`: nothing for the fake camera and microphone, or `{video, audio}` tracks of `lipsync`.
@@ -114,6 +137,23 @@ window.client = (() => {
         audioPackets: audio.packetsReceived ?? 0,
         audioEnergy: audio.totalAudioEnergy ?? 0,
       };
+    },
+
+    // What carries one stream: 'udp' or 'tcp'.
+    async protocol(id) {
+      const report = await streamOf(id).getRTCPeerConnection().getStats();
+      const transport = [...report.values()].find((s) => s.type === 'transport');
+      return report.get(report.get(transport.selectedCandidatePairId).localCandidateId).protocol;
+    },
+
+    iceState: (id) => streamOf(id).getRTCPeerConnection().iceConnectionState,
+
+    // Is the connection of this stream the one that was marked? Marks it.
+    mark(id) {
+      const connection = streamOf(id).getRTCPeerConnection();
+      const { marked = false } = connection;
+      connection.marked = true;
+      return marked;
     },
 
     lipsync: (id, beats) => window.lipsync.measure(videoOf(id), beats),

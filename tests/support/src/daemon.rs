@@ -2,6 +2,7 @@
 //!
 //! Dropping a [`Daemon`] kills it; when the test is failing, its log is printed first.
 
+use crate::holdings::Holdings;
 use crate::rest::Client;
 /// Signals, for whoever sends them.
 pub use nix::sys::signal as nix_signal;
@@ -166,10 +167,12 @@ impl Daemon {
 
     /// Processes whose parent is the daemon: its workers.
     pub fn workers(&self) -> Vec<i32> {
-        let task = format!("/proc/{0}/task", self.pid());
-        let threads = std::fs::read_dir(task).into_iter().flatten().flatten();
-        let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-        children.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()).collect()
+        self.holdings().children
+    }
+
+    /// What it has of the system at this moment.
+    pub fn holdings(&self) -> Holdings {
+        Holdings::of(self.pid())
     }
 
     /// Sends a signal.

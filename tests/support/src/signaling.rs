@@ -20,6 +20,9 @@ type Sink = SplitSink<WebSocketStream<MaybeTlsStream<TcpStream>>, Message>;
 /// How long a reply or a notification may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What the first ping promises.
+const PING: Duration = Duration::from_secs(5);
+
 /// An error reply.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Refusal {
@@ -45,10 +48,11 @@ pub struct Closed {
 /// A client.
 #[derive(Debug)]
 pub struct Client {
-    sink: tokio::sync::Mutex<Sink>,
-    next: AtomicI64,
+    sink: Arc<tokio::sync::Mutex<Sink>>,
+    next: Arc<AtomicI64>,
     shared: Arc<Shared>,
     reader: tokio::task::JoinHandle<()>,
+    pinger: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +96,7 @@ impl Client {
             state.closed = Some(closed);
             heard.changed.notify_waiters();
         });
-        Client { sink: sink.into(), next: AtomicI64::new(0), shared, reader }
+        Client { sink: Arc::new(sink.into()), next: Arc::default(), shared, reader, pinger: Mutex::default() }
     }
 
     /// Sends any text.
@@ -130,6 +134,28 @@ impl Client {
         let session = token.split("sessionId=").nth(1).and_then(|rest| rest.split('&').next()).unwrap_or_default();
         let params = json!({"token": token, "session": session, "platform": "Testkit on Linux", "metadata": metadata, "secret": "", "recorder": false});
         self.request("joinRoom", params).await
+    }
+
+    /// Pings from now on as often as the first ping promised; without that the server takes a client for gone after 15 s.
+    pub fn keep_alive(&self) {
+        let (sink, next, shared) = (self.sink.clone(), self.next.clone(), self.shared.clone());
+        let pinging = async move {
+            let mut ticks = tokio::time::interval(PING);
+            loop {
+                ticks.tick().await;
+                let id = next.fetch_add(1, Ordering::Relaxed);
+                // nobody waits for the reply, but it may come
+                shared.lock().waiting.insert(id, oneshot::channel().0);
+                let ping = json!({"jsonrpc": "2.0", "method": "ping", "id": id}).to_string();
+                if sink.lock().await.send(Message::text(ping)).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let before = self.pinger.lock().expect("no holder panics").replace(tokio::spawn(pinging));
+        if let Some(before) = before {
+            before.abort();
+        }
     }
 
     /// The notifications so far.
@@ -185,9 +211,12 @@ impl Client {
         }
     }
 
-    /// Reads nothing more, though the socket stands: as a cable that is pulled, to the other side.
+    /// Reads and pings no more, though the socket stands: as a cable that is pulled, to the other side.
     pub fn deaf(&self) {
         self.reader.abort();
+        if let Some(pinger) = self.pinger.lock().expect("no holder panics").take() {
+            pinger.abort();
+        }
     }
 
     /// Closes the socket in the polite way.
@@ -207,7 +236,7 @@ impl Client {
 impl Drop for Client {
     /// Without a close frame: as a cable that is pulled.
     fn drop(&mut self) {
-        self.reader.abort();
+        self.deaf();
     }
 }
 

@@ -1,4 +1,4 @@
-//! `make bench`: what it costs to send one camera to many viewers, beside the floor measured in the same run.
+//! `make bench BENCH=viewers`: what it costs to send one camera to many viewers, beside the floor measured in the same run.
 //!
 //! Starts the release daemon and a 720p30 1.5 Mbit/s H.264 test camera, lets 1, 10 and 50 str0m viewers in another process join
 //! over WHEP, and reads the daemon's CPU time from /proc. The floor is the same packets at
@@ -13,6 +13,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use viduct_testkit::camera::{Options, TestCamera, Video};
 use viduct_testkit::daemon::{self, Daemon, SECRET};
+use viduct_testkit::usage::Usage;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -166,30 +167,5 @@ impl Swarm {
         let line = self.lines.next().ok_or("the viewers ended early")??;
         self.child.wait()?;
         Ok(serde_json::from_str(&line)?)
-    }
-}
-
-/// What a process has used.
-struct Usage {
-    /// User and system time in s.
-    cpu: f64,
-    threads: u64,
-    /// Resident memory in MB.
-    memory: f64,
-}
-
-impl Usage {
-    fn of(pid: i32) -> Result<Usage> {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // the name in brackets may hold blanks; the rest begins behind it
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let field = |key: &str| {
-            let line = status.lines().find_map(|l| l.strip_prefix(key)).unwrap_or("");
-            line.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)
-        };
-        // 100 ticks a second is fixed in the kernel's interface to user space
-        Ok(Usage { cpu: (ticks(11) + ticks(12)) / 100.0, threads: field("Threads:"), memory: field("VmRSS:") as f64 / 1024.0 })
     }
 }

@@ -4,6 +4,7 @@
 //! running clock, and in the upper left corner flashes for the first 0.1 s of each second while its sound beeps
 //! ([`picture`], [`sound`]).
 
+pub mod crooked;
 pub mod encode;
 pub mod material;
 pub mod options;
@@ -11,7 +12,7 @@ pub mod picture;
 pub mod server;
 pub mod sound;
 
-pub use options::{Audio, Options, Video, VideoCodec};
+pub use options::{Audio, Options, Resize, Transports, Video, VideoCodec};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

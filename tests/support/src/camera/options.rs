@@ -9,10 +9,33 @@ pub struct Options {
     pub port: u16,
     /// Path of the stream, with its slash.
     pub path: String,
-    /// User and password of basic authentication.
+    /// User and password.
     pub auth: Option<(String, String)>,
+    /// Digest instead of basic authentication.
+    pub digest: bool,
+    pub transports: Transports,
+    /// After so many seconds the picture has another size, once.
+    pub resize: Option<Resize>,
     pub video: Option<Video>,
     pub audio: Option<Audio>,
+}
+
+/// How it is willing to send.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Transports {
+    #[default]
+    Both,
+    Udp,
+    Tcp,
+}
+
+/// Another size of the picture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resize {
+    pub after_s: u64,
+    /// px
+    pub width: usize,
+    pub height: usize,
 }
 
 /// A video track.
@@ -64,13 +87,16 @@ impl Video {
 impl Default for Options {
     /// The usual camera: small H.264 and AAC, any port, `/cam`, open to all.
     fn default() -> Options {
-        Options { port: 0, path: "/cam".into(), auth: None, video: Some(Video::default()), audio: Some(Audio::Aac) }
+        let (digest, transports, resize) = Default::default();
+        let (path, video, audio) = ("/cam".into(), Some(Video::default()), Some(Audio::Aac));
+        Options { port: 0, path, auth: None, digest, transports, resize, video, audio }
     }
 }
 
 /// How the program is called.
-pub const USAGE: &str = "viduct-test-camera [--port N] [--path /P] [--auth basic USER:PASSWORD] [--video h264|jpeg|none]
-  [--size WxH] [--fps N] [--gop FRAMES] [--kbps N] [--audio aac|pcmu|pcma|none] [--no-video] [--no-audio]";
+pub const USAGE: &str = "viduct-test-camera [--port N] [--path /P] [--auth basic|digest USER:PASSWORD] [--video h264|jpeg|none]
+  [--size WxH] [--fps N] [--gop FRAMES] [--kbps N] [--audio aac|pcmu|pcma|none] [--no-video] [--no-audio]
+  [--transport both|udp|tcp] [--resize SECONDS:WxH]";
 
 /// The arguments make no sense; the text says which.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,7 +121,12 @@ impl Options {
             match name.as_str() {
                 "--port" => options.port = number(&name, &value()?)?,
                 "--path" => options.path = Some(value()?).filter(|path| path.starts_with('/')).ok_or_else(|| bad(&name))?,
-                "--auth" if value()? == "basic" => {
+                "--auth" => {
+                    options.digest = match value()?.as_str() {
+                        "basic" => false,
+                        "digest" => true,
+                        _ => return Err(bad(&name)),
+                    };
                     let (user, password) = value()?.split_once(':').map(|(u, p)| (u.into(), p.into())).ok_or_else(|| bad(&name))?;
                     options.auth = Some((user, password));
                 }
@@ -121,6 +152,21 @@ impl Options {
                         _ => return Err(bad(&name)),
                     }
                 }
+                "--transport" => {
+                    options.transports = match value()?.as_str() {
+                        "both" => Transports::Both,
+                        "udp" => Transports::Udp,
+                        "tcp" => Transports::Tcp,
+                        _ => return Err(bad(&name)),
+                    }
+                }
+                "--resize" => {
+                    let value = value()?;
+                    let parts = value.split_once(':').and_then(|(after, size)| Some((after, size.split_once('x')?)));
+                    let (after, (width, height)) = parts.ok_or_else(|| bad(&name))?;
+                    let (after_s, width, height) = (number(&name, after)?, number(&name, width)?, number(&name, height)?);
+                    options.resize = Some(Resize { after_s, width, height });
+                }
                 "--no-video" => has_video = false,
                 "--no-audio" => options.audio = None,
                 _ => return Err(BadArgument(format!("{name} is not known"))),
@@ -141,7 +187,16 @@ impl Options {
     pub fn to_args(&self) -> Vec<String> {
         let mut args: Vec<String> = vec!["--port".into(), self.port.to_string(), "--path".into(), self.path.clone()];
         if let Some((user, password)) = &self.auth {
-            args.extend(["--auth".into(), "basic".into(), format!("{user}:{password}")]);
+            let how = if self.digest { "digest" } else { "basic" };
+            args.extend(["--auth".into(), how.into(), format!("{user}:{password}")]);
+        }
+        match self.transports {
+            Transports::Both => {}
+            Transports::Udp => args.extend(["--transport".into(), "udp".into()]),
+            Transports::Tcp => args.extend(["--transport".into(), "tcp".into()]),
+        }
+        if let Some(Resize { after_s, width, height }) = self.resize {
+            args.extend(["--resize".into(), format!("{after_s}:{width}x{height}")]);
         }
         let mut add = |name: &str, value: String| args.extend([name.to_owned(), value]);
         match &self.video {
@@ -191,6 +246,8 @@ mod tests {
             Options::default(),
             Options { port: 8554, path: "/a/b".into(), auth: Some(("u".into(), "p:w".into())), ..Options::default() },
             Options { video: None, audio: Some(Audio::Pcma), ..Options::default() },
+            Options { auth: Some(("u".into(), "p".into())), digest: true, transports: Transports::Udp, ..Options::default() },
+            Options { resize: Some(Resize { after_s: 3, width: 320, height: 180 }), ..Options::default() },
             Options { video: Some(Video::bench(10)), audio: None, ..Options::default() },
             Options { video: Some(Video { codec: VideoCodec::Jpeg, ..Video::default() }), audio: Some(Audio::Pcmu), ..Options::default() },
         ];
@@ -208,7 +265,9 @@ mod tests {
             "--port",
             "--port x",
             "--path cam",
-            "--auth digest u:p",
+            "--auth kerberos u:p",
+            "--transport sctp",
+            "--resize 3",
             "--auth basic up",
             "--size 640",
             "--size 641x360",

@@ -5,6 +5,7 @@ use gstreamer::prelude::*;
 use gstreamer::{Buffer, ClockTime, MessageType, State};
 use gstreamer_app::{AppSink, AppSrc};
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 
 const SECOND: u64 = 1_000_000_000;
@@ -147,6 +148,44 @@ fn encode(description: &str, chunks: impl Iterator<Item = Vec<u8>>, step: u64) -
     match error {
         Some(error) => Err(format!("{error:?}").into()),
         None => Ok(units.into_iter().map(|(_, packets)| packets).collect()),
+    }
+}
+
+/// Writes `seconds` of a source's packets to a Matroska file, from the beginning of its reels on: the same coded pictures and sounds
+/// for programs that read files.
+pub fn write_file(path: &Path, video: &Arc<Reel>, audio: &Arc<Reel>, seconds: u64) -> Result<(), Box<dyn Error>> {
+    gstreamer::init()?;
+    let packets = |name, media, rate, encoding| {
+        let caps = format!("application/x-rtp,media={media},clock-rate={rate},encoding-name={encoding},payload=97");
+        format!("appsrc name={name} format=time max-bytes=0 caps={caps}")
+    };
+    let (pictures, sounds) = (packets("pictures", "video", 90_000, "H264"), packets("sounds", "audio", 48_000, "OPUS"));
+    let description = format!(
+        "{pictures} ! rtph264depay ! h264parse ! queue max-size-bytes=0 max-size-buffers=0 max-size-time=0 ! matroskamux name=file \
+         ! filesink name=out {sounds} ! rtpopusdepay ! opusparse ! queue max-size-bytes=0 max-size-buffers=0 max-size-time=0 ! file."
+    );
+    let pipeline = gstreamer::parse::launch(&description)?.downcast::<gstreamer::Pipeline>().map_err(|_| "not a pipeline")?;
+    pipeline.by_name("out").ok_or("no filesink")?.set_property("location", path.to_str().ok_or("no path")?);
+    pipeline.set_state(State::Playing)?;
+    for (name, reel) in [("pictures", video), ("sounds", audio)] {
+        let source = pipeline.by_name(name).and_downcast::<AppSrc>().ok_or("no appsrc")?;
+        let mut player = Player::from_keyframe(reel.clone(), 0, 1);
+        while player.captured() < seconds * SECOND {
+            let Unit { captured_ns, packets } = player.unit();
+            for packet in packets {
+                let mut buffer = Buffer::from_mut_slice(packet);
+                buffer.get_mut().ok_or("a new buffer is nobody else's")?.set_pts(ClockTime::from_nseconds(captured_ns));
+                source.push_buffer(buffer)?;
+            }
+        }
+        source.end_of_stream()?;
+    }
+    let bus = pipeline.bus().ok_or("a pipeline has a bus")?;
+    let end = bus.timed_pop_filtered(ClockTime::from_seconds(60), &[MessageType::Error, MessageType::Eos]);
+    pipeline.set_state(State::Null)?;
+    match end {
+        Some(end) if end.type_() == MessageType::Eos => Ok(()),
+        other => Err(format!("{} was not written: {other:?}", path.display()).into()),
     }
 }
 

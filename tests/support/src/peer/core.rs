@@ -1,15 +1,16 @@
-//! The WebRTC client itself: one str0m instance on one UDP socket of the loopback interface, driven by [`Core::turn`].
+//! The WebRTC client itself: one str0m instance on one [`Link`], driven by [`Core::turn`].
 //!
 //! RTP mode: packets are counted and remembered as they come, feeds are written as they are. Whoever drives it must call `turn`
 //! when the socket is readable and at [`Core::due`].
 
 use super::feed::Feed;
+use super::link::{Arrived, Link};
 use super::record::{self, Received, Record, Report};
 use super::{Loss, Wish};
 use crate::material::Media;
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
-use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
+use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
 /// Turns without progress after which a drain gives up: a bug in the client, not in the server.
 const MOST_SPINS: u32 = 10_000;
@@ -29,13 +30,13 @@ const STATS: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Core {
     rtc: Rtc,
-    socket: UdpSocket,
-    local: SocketAddr,
+    link: Link,
     pending: Option<SdpPendingOffer>,
     lines: Vec<(Mid, MediaKind, Direction)>,
     clips: Vec<Media>,
     feeds: Vec<Feed>,
     loss: Loss,
+    without_dtls: bool,
     /// RTP packets on the wire so far, those lost on purpose included.
     rtp: Loss,
     rtx_types: Vec<u8>,
@@ -49,17 +50,11 @@ pub struct Core {
 impl Core {
     /// A client and its offer.
     pub fn new(wish: &Wish, now: Instant) -> io::Result<(Core, String)> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        socket.set_nonblocking(true)?;
-        let size: libc::c_int = 1 << 20;
-        // SAFETY: the descriptor is open, the value lives; a smaller buffer only loses packets sooner
-        unsafe {
-            let value = std::ptr::from_ref(&size).cast();
-            libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, value, size_of_val(&size) as libc::socklen_t);
-        }
-        let local = socket.local_addr()?;
+        let link = Link::new(wish.access)?;
         let mut rtc = config(&wish.video).build(now);
-        rtc.add_local_candidate(Candidate::host(local, "udp").map_err(io::Error::other)?);
+        if let Some(candidate) = link.candidate() {
+            rtc.add_local_candidate(candidate);
+        }
         let mut sdp = rtc.sdp_api();
         let mut lines = vec![];
         for (kind, direction) in &wish.lines {
@@ -68,13 +63,13 @@ impl Core {
         let (offer, pending) = sdp.apply().ok_or_else(|| io::Error::other("an offer without lines"))?;
         let core = Core {
             rtc,
-            socket,
-            local,
+            link,
             pending: Some(pending),
             lines,
             clips: wish.clips.clone(),
             feeds: vec![],
             loss: Loss::default(),
+            without_dtls: false,
             rtp: Loss::default(),
             rtx_types: vec![],
             nacks: HashMap::new(),
@@ -100,6 +95,9 @@ impl Core {
         let pending = self.pending.take().expect("one answer to one offer");
         let answer = SdpAnswer::from_sdp_string(sdp).unwrap_or_else(|e| panic!("the answer is no SDP ({e}):\n{sdp}"));
         self.rtc.sdp_api().accept_answer(pending, answer).unwrap_or_else(|e| panic!("the answer does not fit ({e}):\n{sdp}"));
+        if let Some(candidate) = self.link.connect(sdp) {
+            self.rtc.add_local_candidate(candidate);
+        }
         self.rtx_types = self.rtc.codec_config().params().iter().filter_map(|params| params.resend()).map(|pt| *pt).collect();
         self.tick(now);
     }
@@ -107,6 +105,16 @@ impl Core {
     /// Loses packets from now on.
     pub fn lose(&mut self, loss: Loss) {
         self.loss = loss;
+    }
+
+    /// Goes on from another socket at `ip`; the other side is told nothing.
+    pub fn move_to(&mut self, ip: IpAddr) {
+        self.link.move_to(ip).expect("a local socket");
+    }
+
+    /// Answers checks and never begins a DTLS handshake.
+    pub fn without_dtls(&mut self) {
+        self.without_dtls = true;
     }
 
     /// Keeps the last packets in the record (the default), or only counts them.
@@ -126,9 +134,8 @@ impl Core {
 
     /// Reads everything, sends what is due.
     pub fn turn(&mut self, now: Instant) {
-        let mut datagram = [0; 2048];
-        while let Ok((len, from)) = self.socket.recv_from(&mut datagram) {
-            self.take(&datagram[..len], from, Instant::now());
+        while let Some(arrived) = self.link.receive() {
+            self.take(&arrived, Instant::now());
         }
         if self.send_feeds(now) || self.deadline <= now {
             self.tick(now);
@@ -140,13 +147,14 @@ impl Core {
         // what cannot be sent any more needs no goodbye
         let _ = self.rtc.close();
         while let Ok(Output::Transmit(t)) = self.rtc.poll_output() {
-            let _ = self.socket.send_to(&t.contents, t.destination);
+            self.link.send(t.proto, t.destination, &t.contents);
         }
     }
 
     // ------------------------------------------------------------ in
 
-    fn take(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
+    fn take(&mut self, arrived: &Arrived, now: Instant) {
+        let datagram = &arrived.datagram[..];
         if let Some(payload_type) = rtp_payload_type(datagram) {
             self.rtp.incoming += 1;
             let mut record = self.seen();
@@ -156,7 +164,7 @@ impl Core {
             }
             record.rtx_in += u64::from(self.rtx_types.contains(&payload_type));
         }
-        let Ok(received) = Receive::new(Protocol::Udp, from, self.local, datagram) else { return };
+        let Ok(received) = Receive::new(arrived.protocol, arrived.from, arrived.to, datagram) else { return };
         if self.rtc.handle_input(Input::Receive(now, received)).is_err() {
             self.seen().closed.get_or_insert(now);
         }
@@ -182,6 +190,8 @@ impl Core {
         let mut record = self.seen();
         let codec = match spec.codec {
             Codec::Opus => "opus",
+            Codec::PCMU => "PCMU",
+            Codec::PCMA => "PCMA",
             Codec::Vp8 => "VP8",
             Codec::H264 => "H264",
             _ => "other",
@@ -227,7 +237,7 @@ impl Core {
                         break;
                     }
                 }
-                Ok(Output::Transmit(t)) => self.transmit(&t.contents, t.destination),
+                Ok(Output::Transmit(t)) => self.transmit(t.proto, &t.contents, t.destination),
                 Ok(Output::Event(event)) => self.event(event, now),
                 Err(_) => break,
             }
@@ -236,7 +246,11 @@ impl Core {
         self.deadline = now + Duration::from_secs(3600);
     }
 
-    fn transmit(&mut self, datagram: &[u8], to: SocketAddr) {
+    fn transmit(&mut self, protocol: Protocol, datagram: &[u8], to: SocketAddr) {
+        // RFC 7983
+        if self.without_dtls && matches!(datagram.first(), Some(20..=63)) {
+            return;
+        }
         if let Some(payload_type) = rtp_payload_type(datagram) {
             self.rtp.outgoing += 1;
             let mut record = self.seen();
@@ -246,8 +260,7 @@ impl Core {
                 return;
             }
         }
-        // a full socket loses packets, as networks do
-        let _ = self.socket.send_to(datagram, to);
+        self.link.send(protocol, to, datagram);
     }
 
     fn event(&mut self, event: Event, now: Instant) {
@@ -310,7 +323,7 @@ impl Core {
 
 impl AsRawFd for Core {
     fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
+        self.link.as_raw_fd()
     }
 }
 
@@ -320,8 +333,12 @@ fn config(video: &[Media]) -> RtcConfig {
         .set_stats_interval(Some(STATS))
         .set_rtcp_report_interval_audio(Duration::from_secs(1))
         .clear_codecs()
-        .enable_opus(true, false);
+        .enable_opus(true, false)
+        .enable_pcmu(true, false)
+        .enable_pcma(true, false);
     config.set_initial_stun_rto(Duration::from_millis(100));
+    // as often as Chromium checks a connection that works
+    config.set_max_stun_rto(Duration::from_millis(2500));
     video.iter().fold(config, |config, media| match media {
         Media::Vp8 => config.enable_vp8(true),
         Media::H264 => config.enable_h264(true),

@@ -1,15 +1,18 @@
 //! A WebRTC client in a thread of its own: makes an offer, takes the answer, then watches or publishes until it is dropped.
 //!
 //! The same peer serves WHEP and signaling: both carry an offer one way and an answer back. [`core`] is the client without a
-//! thread, for whoever runs many of them; [`feed`] sends clips; [`record`] is what a test may look at.
+//! thread, for whoever runs many of them; [`feed`] sends clips; [`link`] is its way to the box; [`record`] is what a test may
+//! look at.
 
 pub mod core;
 pub mod feed;
+pub mod link;
 pub mod record;
 
 use self::core::Core;
 use crate::material::Media;
 use record::Record;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsRawFd;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -25,6 +28,28 @@ pub struct Loss {
     pub outgoing: u32,
 }
 
+/// How a peer reaches the box, and from which address of its machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    Udp(IpAddr),
+    /// Only over TCP: it connects to the first TCP candidate of the answer that it reaches.
+    Tcp(IpAddr),
+}
+
+impl Access {
+    fn ip(self) -> IpAddr {
+        match self {
+            Access::Udp(ip) | Access::Tcp(ip) => ip,
+        }
+    }
+}
+
+impl Default for Access {
+    fn default() -> Access {
+        Access::Udp(Ipv4Addr::LOCALHOST.into())
+    }
+}
+
 /// What a peer wants to do.
 #[derive(Clone, Debug)]
 pub struct Wish {
@@ -34,6 +59,7 @@ pub struct Wish {
     pub clips: Vec<Media>,
     /// Video codecs to offer.
     pub video: Vec<Media>,
+    pub access: Access,
 }
 
 impl Wish {
@@ -41,13 +67,20 @@ impl Wish {
     pub fn watch(audio: bool, video: bool) -> Wish {
         let kinds = [(audio, MediaKind::Audio), (video, MediaKind::Video)];
         let lines = kinds.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| (kind, Direction::RecvOnly)).collect();
-        Wish { lines, clips: vec![], video: vec![Media::Vp8, Media::H264] }
+        Wish { lines, clips: vec![], video: vec![Media::Vp8, Media::H264], access: Access::default() }
     }
 
     /// Send these clips, one m-line each, offering no other video codec.
     pub fn publish(clips: &[Media]) -> Wish {
         let lines = clips.iter().map(|media| (kind(*media), Direction::SendOnly)).collect();
-        Wish { lines, clips: clips.to_vec(), video: clips.iter().copied().filter(|media| *media != Media::Opus).collect() }
+        let video = clips.iter().copied().filter(|media| *media != Media::Opus).collect();
+        Wish { lines, clips: clips.to_vec(), video, access: Access::default() }
+    }
+
+    /// The same by another way.
+    pub fn over(mut self, access: Access) -> Wish {
+        self.access = access;
+        self
     }
 
     /// The offer of the 2.18 client: the lines with tracks sendrecv, then as many without a track.
@@ -78,7 +111,9 @@ enum Order {
     Answer(String),
     Loss(Loss),
     Freeze(bool),
+    WithoutDtls,
     Keyframe,
+    Move(IpAddr),
 }
 
 /// A peer at work. Dropping it closes the transport.
@@ -140,6 +175,16 @@ impl Peer {
         self.order(Order::Freeze(frozen));
     }
 
+    /// Goes on from another socket at `ip`, as after a router forgot it; the other side is told nothing.
+    pub fn move_to(&self, ip: IpAddr) {
+        self.order(Order::Move(ip));
+    }
+
+    /// Never begins a DTLS handshake, though its checks succeed. To be said before the answer.
+    pub fn without_dtls(&self) {
+        self.order(Order::WithoutDtls);
+    }
+
     /// Asks for a keyframe (PLI).
     pub fn request_keyframe(&self) {
         self.order(Order::Keyframe);
@@ -198,7 +243,9 @@ fn run(mut core: Core, inbox: &Receiver<Order>) {
             Ok(Order::Answer(sdp)) => core.answer(&sdp, now),
             Ok(Order::Loss(loss)) => core.lose(loss),
             Ok(Order::Freeze(on)) => frozen = on,
+            Ok(Order::WithoutDtls) => core.without_dtls(),
             Ok(Order::Keyframe) => core.request_keyframe(now),
+            Ok(Order::Move(ip)) => core.move_to(ip),
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => return core.close(),
         }

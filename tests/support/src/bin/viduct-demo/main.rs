@@ -141,6 +141,8 @@ async fn serve(options: &Options, listener: TcpListener, started: &mut Started) 
     daemon_command.env("DOMAIN_OR_PUBLIC_IP", &options.host);
     // Kept from run to run, so that its certificate has to be accepted only once.
     daemon_command.env("VIDUCT_STATE_PATH", variable("VIDUCT_STATE_PATH", &target.join("demo-state").to_string_lossy()));
+    // The session is made anew each time, with a camera on another port.
+    daemon_command.env("VIDUCT_RESTORE_CAMERAS", "false");
     // The page plays recordings straight from the box; a visitor of the demo has no credentials.
     daemon_command.env("OPENVIDU_RECORDING", "true").env("OPENVIDU_RECORDING_PUBLIC_ACCESS", "true");
     let recordings = target.join("demo-recordings");

@@ -1,0 +1,33 @@
+//! The box's own pages, for people and machines that watch over it.
+//!
+//! | path | room |
+//! |---|---|
+//! | `/metrics` | `metrics`: the table of what can be measured; `exposition`: the text it is written in |
+//!
+//! Credentials are checked by the frame that stands around all doors.
+
+mod exposition;
+mod metrics;
+
+use crate::engine;
+use crate::jobs::Counters;
+use crate::recording::Recordings;
+use crate::session::Registry;
+use axum::Router;
+use axum::routing::get;
+use std::sync::Arc;
+
+/// What the pages tell of.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    pub registry: Registry,
+    /// `None`: this box does not record.
+    pub recordings: Option<Recordings>,
+    pub engine: engine::Handle,
+    pub jobs: Counters,
+}
+
+/// The routes, without their frame.
+pub fn routes(watched: Watched) -> Router {
+    Router::new().route("/metrics", get(metrics::page)).with_state(Arc::new(watched))
+}

@@ -1,0 +1,140 @@
+//! A camera that does not behave: speaks just enough RTSP to get where it does its harm.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// What it does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Manner {
+    /// Accepts, and never says a word.
+    Mute,
+    /// Describes itself by bytes that are no SDP.
+    GarbageSdp,
+    /// Describes itself by this SDP, agrees to everything, and sends nothing.
+    Sdp(String),
+    /// Sends packets of channels that do not exist, and bytes that are no packets.
+    ForeignData,
+    /// Announces an answer of so many bytes.
+    HugeAnswer(u64),
+    /// Sends header upon header.
+    EndlessHeaders,
+    /// Sends everybody to this address; `{}` in it is replaced by its own.
+    Redirect(String),
+}
+
+/// A running one. Dropped, it closes everything.
+#[derive(Debug)]
+pub struct Crooked {
+    pub url: String,
+    /// Requests it has read.
+    asked: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+/// One H.264 stream and nothing odd.
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=crooked\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\n\
+                   m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:track1\r\n";
+
+/// One H.265 stream: what many new cameras send unless told otherwise.
+pub const H265: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=main\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\n\
+                        m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\na=control:track1\r\n";
+
+impl Crooked {
+    /// Starts one on a free port of 127.0.0.1.
+    pub async fn start(manner: Manner) -> Crooked {
+        Crooked::start_on(Ipv4Addr::LOCALHOST.into(), manner).await
+    }
+
+    /// The same on another address of this machine.
+    pub async fn start_on(ip: IpAddr, manner: Manner) -> Crooked {
+        let listener = TcpListener::bind((ip, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                tokio::select! {
+                    Ok((client, _)) = listener.accept() => {
+                        connections.spawn(serve(client, address, manner.clone(), count.clone()));
+                    }
+                    Some(_) = connections.join_next() => {}
+                }
+            }
+        });
+        Crooked { url: format!("rtsp://{address}/cam"), asked, task }
+    }
+
+    /// Requests it has read.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Relaxed)
+    }
+}
+
+impl Drop for Crooked {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// One client, to the end of its connection.
+async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, asked: Arc<AtomicUsize>) -> Option<()> {
+    let (from, mut to) = client.into_split();
+    let mut lines = BufReader::new(from).lines();
+    loop {
+        let request = lines.next_line().await.ok()??;
+        let mut cseq = String::new();
+        loop {
+            let line = lines.next_line().await.ok()??;
+            if line.is_empty() {
+                break;
+            }
+            if let Some((_, number)) = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("cseq")) {
+                cseq = number.trim().to_owned();
+            }
+        }
+        asked.fetch_add(1, Relaxed);
+        let head = |status: &str| format!("RTSP/1.0 {status}\r\nCSeq: {cseq}\r\n");
+        let described =
+            |sdp: &str| format!("{}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", head("200 OK"), sdp.len());
+        let method = request.split(' ').next().unwrap_or_default();
+        let answer = match (method, &manner) {
+            (_, Manner::Mute) => continue,
+            ("OPTIONS", _) => head("200 OK") + "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n",
+            ("DESCRIBE", Manner::GarbageSdp) => described("v=\u{7f}m=m=m=\r\nm=video -1 \0 \r\na=rtpmap:999999 /0\r\n".repeat(50).as_str()),
+            ("DESCRIBE", Manner::Sdp(sdp)) => described(sdp),
+            ("DESCRIBE", Manner::ForeignData) => described(SDP),
+            ("DESCRIBE", Manner::HugeAnswer(length)) => {
+                format!("{}Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\nv=0\r\n", head("200 OK"))
+            }
+            ("DESCRIBE", Manner::EndlessHeaders) => {
+                to.write_all(head("200 OK").as_bytes()).await.ok()?;
+                let many = format!("X-Nothing: {}\r\n", "x".repeat(1000)).repeat(64);
+                loop {
+                    to.write_all(many.as_bytes()).await.ok()?;
+                }
+            }
+            ("DESCRIBE", Manner::Redirect(there)) => {
+                format!("{}Location: {}\r\n\r\n", head("302 Moved Temporarily"), there.replace("{}", &own.to_string()))
+            }
+            ("SETUP", _) => head("200 OK") + "Session: 7\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n",
+            ("PLAY", Manner::ForeignData) => {
+                to.write_all((head("200 OK") + "Session: 7\r\n\r\n").as_bytes()).await.ok()?;
+                let mut junk = b"$\x4d\x04\x00".to_vec();
+                junk.resize(4 + 0x400, 0xa5);
+                junk.extend(b"$$$$\x00\x00\x00\x00 what is this? $\xff\x00\x03abc");
+                let junk = junk.repeat(16);
+                loop {
+                    to.write_all(&junk).await.ok()?;
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            }
+            _ => head("200 OK") + "Session: 7\r\n\r\n",
+        };
+        to.write_all(answer.as_bytes()).await.ok()?;
+    }
+}

@@ -1,0 +1,100 @@
+//! The many kinds of cameras: how they send, whom they let in, what they do in mid-stream.
+
+use super::IDR;
+use super::bench::{Bench, Seen, h264_units, sps};
+use std::time::Duration;
+use viduct::clock::monotonic_ns;
+use viduct::jobs::Event;
+use viduct::wire::control::{AUDIO_SLOT, FailureKind, VIDEO_SLOT};
+use viduct_testkit::camera::crooked::{Crooked, H265, Manner};
+use viduct_testkit::camera::{Options, Resize, TestCamera, Transports};
+
+/// Every printable character of ASCII.
+fn printable() -> String {
+    ('!'..='~').collect()
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// Waits until media flows.
+async fn flows(uri: &str) -> Bench {
+    let mut bench = Bench::start(uri);
+    let event = bench.event().await;
+    assert!(matches!(event, Event::Ready { .. }), "{uri}: {event:?}");
+    bench
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transport_that_is_refused_gives_way_to_the_other() {
+    for (offered, wish) in [
+        (Transports::Both, "#transport=udp"),
+        (Transports::Udp, "#transport=udp"),
+        (Transports::Udp, ""),
+        (Transports::Tcp, "#transport=udp"),
+        (Transports::Tcp, ""),
+    ] {
+        let camera = TestCamera::start(&Options { transports: offered, ..Options::default() }).unwrap();
+        let begin = monotonic_ns();
+        let bench = flows(&format!("{}{wish}", camera.url)).await;
+        println!("camera {offered:?}, wish {wish:?}: media after {:?}", Duration::from_nanos(monotonic_ns() - begin));
+        let (mut video, mut audio) = (0, 0);
+        while video < 20 || audio < 20 {
+            match bench.seen().await {
+                Seen::Unit { slot: VIDEO_SLOT, .. } => video += 1,
+                Seen::Unit { slot: AUDIO_SLOT, .. } => audio += 1,
+                _ => {}
+            }
+        }
+        bench.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn digest_and_basic_take_passwords_of_any_character_encoded_or_as_they_are() {
+    let password = printable();
+    for digest in [false, true] {
+        let auth = Some(("admin".to_owned(), password.clone()));
+        let camera = TestCamera::start(&Options { auth, digest, audio: None, ..Options::default() }).unwrap();
+        flows(&camera.url_with("admin", &encoded(&password))).await.end().await;
+        // a raw one that begins with what cannot be a port, and has no @ and no % of its own
+        let raw: String = std::iter::once('x').chain(password.chars().filter(|c| !"@%".contains(*c))).collect();
+        let auth = Some(("admin".to_owned(), raw.clone()));
+        let camera = TestCamera::start(&Options { auth, digest, audio: None, ..Options::default() }).unwrap();
+        flows(&camera.url_with("admin", &raw)).await.end().await;
+        let mut bench = Bench::start(&camera.url_with("admin", "wrong"));
+        let Event::Down { failure, .. } = bench.event().await else { panic!("a wrong password opens it") };
+        assert_eq!(failure.kind, FailureKind::Unauthorized, "{failure}");
+        bench.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_that_changes_its_size_goes_on_with_new_parameter_sets() {
+    let resize = Some(Resize { after_s: 2, width: 320, height: 180 });
+    let camera = TestCamera::start(&Options { resize, audio: None, ..Options::default() }).unwrap();
+    let mut bench = flows(&camera.url).await;
+    let (mut sets, mut units) = (Vec::new(), 0);
+    while sets.len() < 2 || units < 20 {
+        let Seen::Unit { packets, .. } = bench.seen().await else { continue };
+        units += 1;
+        assert!(units < 150, "10 s, and the size has not changed");
+        if let Some(set) = sps(&packets).filter(|set| !sets.contains(set)) {
+            assert!(h264_units(&packets).contains(&IDR), "a new size begins with a keyframe");
+            sets.push(set);
+            units = 0;
+        }
+    }
+    bench.no_event();
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h265_is_told_by_its_name() {
+    let camera = Crooked::start(Manner::Sdp(H265.into())).await;
+    let mut bench = Bench::start(&camera.url);
+    let Event::Down { failure, .. } = bench.event().await else { panic!("H.265 cannot flow") };
+    assert_eq!((failure.kind, failure.text.contains("H265 is not forwarded")), (FailureKind::Unsupported, true), "{failure}");
+    bench.end().await;
+}
