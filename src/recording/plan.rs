@@ -128,6 +128,7 @@ pub enum StopReason {
     SessionClosedByServer,
     LastParticipantLeft,
     AutomaticStop,
+    MediaServerDisconnect,
     OpenviduServerStopped,
 }
 
@@ -139,6 +140,7 @@ impl StopReason {
             StopReason::SessionClosedByServer => "sessionClosedByServer",
             StopReason::LastParticipantLeft => "lastParticipantLeft",
             StopReason::AutomaticStop => "automaticStop",
+            StopReason::MediaServerDisconnect => "mediaServerDisconnect",
             StopReason::OpenviduServerStopped => "openviduServerStopped",
         }
     }
