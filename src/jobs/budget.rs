@@ -3,7 +3,7 @@
 //!
 //! Everything is counted in thousandths of a core. A job is expected to cost what its kind costs for each megapixel a second,
 //! measured on this board as soon as one has run, and guessed before that. While it runs it is counted with what its process
-//! uses. [`Ledger`] is pure; a [`Permit`] gives its share back when it is dropped, whatever became of the job.
+//! uses. `Ledger` is pure; a [`Permit`] gives its share back when it is dropped, whatever became of the job.
 //!
 //! A conversion that this box lacks an element for is remembered here too, for a while: the next viewer is told at once.
 
