@@ -116,10 +116,10 @@ fn check_posts(posts: &[Post]) {
         assert_eq!((post.path.as_str(), post.header("content-type")), ("/hook?key=1", "application/json"));
         assert_eq!((post.header("authorization"), post.header("x-box")), ("Bearer abc", "gate"));
         assert_eq!(post.body["sessionId"], "gate");
-        assert_eq!(post.body.as_object().unwrap().keys().last().unwrap(), "event");
+        assert_eq!(post.body.as_object().unwrap().keys().next_back().unwrap(), "event");
     }
     let of = |name: &'static str| posts.iter().filter(move |post| post.event() == name).map(|post| &post.body);
-    let ready = of("recordingStatusChanged").last().unwrap();
+    let ready = of("recordingStatusChanged").next_back().unwrap();
     assert!(ready["duration"].as_f64().unwrap() > 0.0 && ready["size"].as_u64().unwrap() > 0, "{ready}");
     let signal = of("signalSent").next().unwrap();
     assert_eq!((&signal["type"], &signal["data"]), (&json!("chat"), &json!("hello")));
