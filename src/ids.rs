@@ -115,6 +115,18 @@ outer_id! {
     RecordingId
 }
 
+outer_id! {
+    /// `media_` + letter + 7 alphanumerics.
+    MediaNodeId
+}
+
+impl MediaNodeId {
+    /// A fresh id of a media node.
+    pub fn random() -> Self {
+        format!("media_{}", letter_and(7)).into()
+    }
+}
+
 impl SessionId {
     /// A fresh session id.
     pub fn random() -> Self {

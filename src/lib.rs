@@ -9,6 +9,7 @@
 //! | 3 | [`events`] | what happened, told to the world: call detail records and webhooks |
 //! | 3 | [`state`] | what comes back after a power cut: sessions with cameras |
 //! | 3 | [`recording`] | recordings: made by a task each, kept on disk, finished by the next start after a crash |
+//! | 3 | [`cluster`] | media nodes: the box itself, its life, where sessions are placed |
 //! | 2 | [`engine`] | the media thread: one port (UDP and TCP), all peers, all tracks |
 //! | 2 | [`jobs`] | the daemon's side of worker processes: start, watch, retry, stop |
 //! | 2 | [`worker`] | a worker process: the only room that knows GStreamer |
@@ -23,6 +24,7 @@
 //! needs GStreamer is a process of its own, started and watched by [`jobs`].
 
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod daemon;
 pub mod disk;

@@ -74,6 +74,14 @@ pub struct Config {
     pub hardware_codecs: bool,
     /// `VP8`, `VP9`, `H264` or `NONE`.
     pub forced_video_codec: String,
+    /// Are the paths of releases before 2.16 served?
+    pub deprecated_api: bool,
+    /// Are media nodes offered?
+    pub media_nodes: bool,
+    /// How often sessions that nobody joined are removed (`None`: never), and from what age on.
+    pub garbage: Option<(Duration, Duration)>,
+    /// Folder of the custom layouts of recordings.
+    pub layouts_path: PathBuf,
     /// Default of a session's `allowTranscoding`.
     pub allow_transcoding: bool,
     /// `None` when this box does not record.
@@ -150,6 +158,7 @@ impl Config {
         let text = |name: &str| values.get(name).and_then(Value::text).unwrap_or_default().to_owned();
         let switch = |name: &str| values.get(name).and_then(Value::switch).unwrap_or_default();
         let number = |name: &str| values.get(name).and_then(Value::number).unwrap_or_default();
+        let seconds = |name: &str| Duration::from_secs(number(name).unsigned_abs());
         let port = |name: &str| u16::try_from(number(name)).unwrap_or_default();
         let list = |name: &str| values.get(name).and_then(Value::list).unwrap_or_default().to_vec();
         let megabytes = |name: &str| number(name).unsigned_abs() * 1_000_000;
@@ -175,6 +184,12 @@ impl Config {
                 .unwrap_or_default(),
             certificate: file("VIDUCT_CERTIFICATE_FILE").zip(file("VIDUCT_PRIVATE_KEY_FILE")),
             log: text("VIDUCT_LOG"),
+            deprecated_api: switch("SUPPORT_DEPRECATED_API"),
+            media_nodes: switch("OPENVIDU_PRO_CLUSTER"),
+            garbage: Some(seconds("OPENVIDU_SESSIONS_GARBAGE_INTERVAL"))
+                .filter(|interval| !interval.is_zero())
+                .map(|interval| (interval, seconds("OPENVIDU_SESSIONS_GARBAGE_THRESHOLD"))),
+            layouts_path: text("OPENVIDU_RECORDING_CUSTOM_LAYOUT").into(),
             max_recv_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH"),
             min_send_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH"),
             max_send_kbps: kbps("OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH"),
@@ -186,7 +201,7 @@ impl Config {
                 path: text("OPENVIDU_RECORDING_PATH").into(),
                 public_access: switch("OPENVIDU_RECORDING_PUBLIC_ACCESS"),
                 notification: text("OPENVIDU_RECORDING_NOTIFICATION"),
-                autostop: Duration::from_secs(number("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT").unsigned_abs()),
+                autostop: seconds("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT"),
             }),
             cdr_path: text("OPENVIDU_CDR_PATH").into(),
             cdr: switch("OPENVIDU_CDR")

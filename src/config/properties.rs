@@ -157,12 +157,10 @@ pub const PROPERTIES: &[Property] = &[
         .reloadable(),
     row("OPENVIDU_SESSIONS_GARBAGE_INTERVAL", SECONDS, "900", "Seconds between removals of sessions that nobody joined; 0 = never")
         .shown(Shown::Always)
-        .restartable()
-        .reported_only(),
+        .restartable(),
     row("OPENVIDU_SESSIONS_GARBAGE_THRESHOLD", SECONDS, "3600", "Age in seconds from which a session that nobody joined is removed")
         .shown(Shown::Always)
-        .restartable()
-        .reported_only(),
+        .restartable(),
     row("OPENVIDU_RECORDING", Kind::Switch, "false", "Offer recording").demo("true").shown(Shown::Always).restartable(),
     row("OPENVIDU_RECORDING_VERSION", Kind::Text, super::API_VERSION, "Version of the recorder that is reported").shown(RECORDING),
     row(
@@ -266,8 +264,7 @@ pub const PROPERTIES: &[Property] = &[
         .reported_only(),
     row("OPENVIDU_PRO_CLUSTER", Kind::Switch, "true", "Serve media nodes; with false they answer 501, as releases of 2.13 did")
         .pro(Shown::Old)
-        .restartable()
-        .reported_only(),
+        .restartable(),
     row("OPENVIDU_PRO_CLUSTER_MODE", Kind::Word(&["auto", "manual"]), "manual", "Who starts media nodes (2.13)")
         .pro(Shown::Old)
         .restartable()
@@ -289,7 +286,7 @@ pub const PROPERTIES: &[Property] = &[
         "pro",
         "Which edition of OpenVidu is spoken: the keys of config, what is answered with 405",
     ),
-    row("SUPPORT_DEPRECATED_API", Kind::Switch, "true", "Serve the paths of releases before 2.16 as well").reported_only(),
+    row("SUPPORT_DEPRECATED_API", Kind::Switch, "true", "Serve the paths of releases before 2.16 as well"),
     row(
         "CERTIFICATE_TYPE",
         Kind::Word(&["selfsigned", "owncert", "letsencrypt"]),

@@ -6,8 +6,10 @@ use super::start::{Ready, Refused, say};
 use super::state::State;
 use super::{addresses, http, listeners, reload, restart, systemd};
 use crate::clock::Clock;
-use crate::config::{Config, Problem};
-use crate::events::{Bus, Events};
+use crate::cluster::{Cluster, Status, Teller};
+use crate::config::{Config, Problem, Value};
+use crate::events::record::MediaNode;
+use crate::events::{Bus, Events, Record};
 use crate::recording::{Library, Recordings};
 use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
@@ -162,7 +164,7 @@ impl House {
             Err(error) => return tracing::error!(%error, "nothing is reloaded"),
         };
         self.config = Arc::new(fresh.config);
-        self.floors.registry.set(session_settings(&self.config, self.floors.events.bus()));
+        self.floors.registry.set(session_settings(&self.config, self.floors.events.bus(), self.floors.registry.cluster()));
         self.doors.repaint(self.config.clone(), fresh.tls);
         keep(&self.state, fresh.text).await;
     }
@@ -186,7 +188,8 @@ struct Floors {
     events: Events,
     /// `None`: nothing comes back after a restart.
     store: Option<Store>,
-    /// The router of events from below, the watchdog, who looks for new addresses, and the writer of the store.
+    /// The router of events from below, the watchdog, the load of the machine, the garbage collector, who looks for new addresses, and
+    /// the writer of the store.
     tasks: JoinSet<()>,
 }
 
@@ -211,7 +214,9 @@ impl Floors {
         let supervisor = jobs::start(clock, jobs::Settings::new(program, counters.clone()), jobs_commands, jobs_events);
 
         let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), events.bus(), clock));
-        let mut registry = Registry::new(session_settings(config, events.bus()), engine.handle.clone(), jobs, recordings.clone(), clock);
+        let cluster = Cluster::alone(&node_host(config, lan), clock, tell_of_nodes(config, events.bus(), clock));
+        let settings = session_settings(config, events.bus(), cluster.clone());
+        let mut registry = Registry::new(settings, engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();
         if let Some(store) = &store {
             registry = registry.keeping(store.clone());
@@ -220,6 +225,10 @@ impl Floors {
         let router = registry.clone();
         tasks.spawn(async move { router.route(engine_heard, jobs_heard).await });
         tasks.spawn(systemd::watchdog(engine.handle.clone(), clock));
+        tasks.spawn(cluster.watch_load());
+        if let Some((interval, threshold)) = config.garbage {
+            tasks.spawn(registry.clone().collect_garbage(interval, threshold));
+        }
         tasks.spawn(addresses::follow(engine.handle.clone(), lan.to_vec(), config.loopback_candidates, clock));
         Ok(Floors { engine, supervisor, counters, recordings, registry, events, store, tasks })
     }
@@ -241,17 +250,39 @@ fn library(path: &Path, public_url: String) -> Result<Library, Refused> {
     })
 }
 
-fn session_settings(config: &Config, events: Bus) -> session::Settings {
+/// The address by which this box is a media node: that of the local network, if it has one.
+fn node_host(config: &Config, lan: &[IpAddr]) -> String {
+    lan.first().map_or_else(|| config.domain.clone(), IpAddr::to_string)
+}
+
+/// Tells the world of the steps of media nodes.
+fn tell_of_nodes(config: &Config, events: Bus, clock: Clock) -> Teller {
+    let cluster = config.value("OPENVIDU_PRO_CLUSTER_ID").and_then(Value::text).unwrap_or_default().to_owned();
+    Teller::new(move |node, from| {
+        events.say(Record::MediaNodeStatusChanged(MediaNode {
+            at: clock.unix_ms(),
+            id: node.id.to_string(),
+            environment: node.environment_id.clone(),
+            ip: node.ip.clone(),
+            uri: node.uri.clone(),
+            to: node.status.as_str(),
+            from: from.map(Status::as_str),
+            cluster: cluster.clone(),
+        }));
+    })
+}
+
+fn session_settings(config: &Config, events: Bus, cluster: Cluster) -> session::Settings {
     let (autostop, word) = config.recording.as_ref().map(|recording| (recording.autostop, recording.notification.as_str())).unzip();
-    let defaults = session::Settings::default();
     session::Settings {
         grace: GRACE,
         camera_linger: CAMERA_LINGER,
         max_recv_kbps: config.max_recv_kbps,
         transcoding: Transcoding { min_kbps: config.min_send_kbps, max_kbps: config.max_send_kbps, hardware: config.hardware_codecs },
         rendition_linger: RENDITION_LINGER,
-        recording_autostop: autostop.unwrap_or(defaults.recording_autostop),
-        recording_audience: word.and_then(Audience::parse).unwrap_or(defaults.recording_audience),
+        recording_autostop: autostop.unwrap_or_default(),
+        recording_audience: word.and_then(Audience::parse).unwrap_or_default(),
+        cluster,
         events,
     }
 }

@@ -1,8 +1,10 @@
 //! The seam between the sessions and the media thread: commands, events, and the handle that carries them.
 
+use super::report::Report;
 use crate::ids::{JobId, PeerId, TrackId};
 use crate::rtp::{Codec, Format, Kind};
 use nix::sys::eventfd::EventFd;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub enum Command {
     Retune { peer: PeerId, from: TrackId, to: TrackId },
     /// Ask for [`Stats`]; the sender is answered from the media thread.
     Stats { reply: tokio::sync::oneshot::Sender<Stats> },
+    /// Ask what these transports are like; those that do not exist are left out. The sender is answered from the media thread.
+    Report { peers: Vec<PeerId>, reply: tokio::sync::oneshot::Sender<HashMap<PeerId, Report>> },
     /// A bug outside a peer's turn.
     #[cfg(test)]
     Panic,

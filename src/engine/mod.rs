@@ -34,6 +34,7 @@ mod outgoing;
 mod outlet;
 mod path;
 mod peer;
+mod report;
 mod route;
 pub mod run;
 mod sdp;
@@ -48,5 +49,6 @@ mod track;
 mod transport;
 
 pub use api::{Command, Event, Handle};
+pub use report::{Report, Traffic};
 pub use run::{Running, start};
 pub use settings::Settings;

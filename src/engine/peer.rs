@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, TrackView};
 use super::path::{Path, Protocol};
+use super::report::Report;
 use super::route::Route;
 use super::stun;
 use crate::ids::TrackId;
@@ -54,6 +55,8 @@ pub struct Peer {
     congested: Option<Path>,
     give_up: Instant,
     candidates: usize,
+    /// For those who ask.
+    pub notes: Report,
     /// When this peer wants to be woken.
     pub wake: Instant,
     /// The entry of this peer in the core's timers.
@@ -74,6 +77,7 @@ impl Peer {
             congested: None,
             give_up: now + GIVE_UP,
             candidates: 0,
+            notes: Report::default(),
             wake: now + FIRST_WAKE,
             scheduled: None,
         }
@@ -82,6 +86,11 @@ impl Peer {
     /// Are ICE and DTLS up?
     pub fn connected(&self) -> bool {
         self.connected
+    }
+
+    /// What it is like now.
+    pub fn report(&self) -> Report {
+        Report { connected: self.connected, dropped: self.dropped(), ..self.notes.clone() }
     }
 
     /// Has it left a path it used?
@@ -116,6 +125,7 @@ impl Peer {
             Ok(candidate) if candidate.proto() != Carrier::Udp => {}
             Ok(candidate) => {
                 self.candidates += 1;
+                self.notes.candidates.push(candidate.to_sdp_string());
                 self.rtc.add_remote_candidate(candidate);
                 self.wake = self.wake.min(now + FIRST_WAKE);
             }
@@ -131,6 +141,7 @@ impl Peer {
             return false;
         }
         self.route.heard(path, now);
+        self.notes.received.add(datagram.len());
         if stun::is_success(datagram)
             && let Some(transaction) = stun::transaction(datagram)
         {
@@ -222,8 +233,10 @@ impl Peer {
     fn transmit(&mut self, transmit: &str0m::net::Transmit, now: Instant, batch: &mut Batch) {
         let protocol = if transmit.proto == Carrier::Tcp { Protocol::Tcp } else { Protocol::Udp };
         let path = Path { protocol, local: transmit.source, remote: transmit.destination };
+        self.notes.sent.add(transmit.contents.len());
         if !stun::is_stun(&transmit.contents) {
             let path = self.route.follow(path, now);
+            self.notes.pair = Some((path.local, path.remote));
             // another way may have room
             self.congested = self.congested.filter(|slow| *slow == path);
             return batch.push(path, &transmit.contents);

@@ -286,6 +286,10 @@ impl Shell {
             }
             Command::DetachFeed { job } | Command::DetachSink { job } | Command::DetachTransform { job } => self.detach(job),
             Command::Retune { peer, from, to } => self.core.retune(peer, from, to, now),
+            Command::Report { peers, reply } => {
+                // whoever asked may have gone
+                let _ = reply.send(self.core.reports(&peers));
+            }
             Command::Stats { reply } => {
                 // whoever asked may have gone
                 let _ = reply.send(self.stats());

@@ -70,8 +70,8 @@ impl Rate {
 /// Threads that pay for a picture of so many pixels, on so many cores: slices below some size cost more than they gain.
 pub fn threads(pixels: u32, cores: usize) -> u32 {
     let useful = match pixels {
-        ..=307_200 => 1,
-        ..=921_600 => 2,
+        0..=307_200 => 1,
+        307_201..=921_600 => 2,
         _ => 4,
     };
     useful.min(u32::try_from(cores).unwrap_or(u32::MAX)).max(1)

@@ -72,7 +72,7 @@ pub struct Recording {
     pub audio: bool,
     pub video: Option<Picture>,
     pub status: Status,
-    /// Files that can be played, [`file_name`] 1 and up; 0 until known.
+    /// Files that can be played: `<name>.mp4`, `<name>-2.mp4` and so on; 0 until known.
     pub files: u32,
     /// Bytes of all of them; 0 until known.
     pub size: u64,
@@ -128,6 +128,7 @@ pub enum StopReason {
     SessionClosedByServer,
     LastParticipantLeft,
     AutomaticStop,
+    MediaServerDisconnect,
     OpenviduServerStopped,
 }
 
@@ -139,6 +140,7 @@ impl StopReason {
             StopReason::SessionClosedByServer => "sessionClosedByServer",
             StopReason::LastParticipantLeft => "lastParticipantLeft",
             StopReason::AutomaticStop => "automaticStop",
+            StopReason::MediaServerDisconnect => "mediaServerDisconnect",
             StopReason::OpenviduServerStopped => "openviduServerStopped",
         }
     }

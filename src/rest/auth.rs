@@ -1,23 +1,21 @@
-//! Who may ask: HTTP Basic over everything below `/openvidu/api` and its old forms, over the metrics, and over the films unless
-//! access to them is public (rest.md §2.1, §11.3). Pure.
+//! Who may ask: HTTP Basic over the API, the call detail records, the layouts and the metrics, and over the films unless access to
+//! them is public (rest.md §2.1, §11.3). Pure.
 
 use super::error::Failure;
 use crate::config::Secret;
 use axum::http::{HeaderMap, StatusCode, header};
 
 /// The trees that need credentials, sub-paths that do not exist included.
-const API: &str = "/openvidu/api";
-const OLD: [&str; 2] = ["/pro", "/config"];
-const METRICS: &str = "/metrics";
+const GUARDED: [&str; 6] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts", "/pro", "/config", "/metrics"];
 const FILMS: &str = "/openvidu/recordings";
-/// The one exception in the first.
+/// The one exception.
 const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
 
 /// Lets a request to `path` (without trailing slash) through, or refuses it with 401 of form B. `public_films`: films need no
 /// credentials.
 pub fn check(path: &str, headers: &HeaderMap, secret: &Secret, public_films: bool) -> Result<(), Failure> {
     let below = |tree: &str| path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let guarded = below(API) || below(METRICS) || OLD.into_iter().any(below) || (below(FILMS) && !public_films);
+    let guarded = GUARDED.into_iter().any(below) || (below(FILMS) && !public_films);
     if !guarded || path == PUBLIC {
         return Ok(());
     }
@@ -51,7 +49,8 @@ mod tests {
             "/openvidu/api",
             "/openvidu/api/sessions",
             "/openvidu/api/no/such",
-            "/openvidu/api/config/openvidu-cdr",
+            "/openvidu/cdr",
+            "/openvidu/layouts/a",
             "/pro/restart",
             "/config",
             "/metrics",
@@ -64,7 +63,7 @@ mod tests {
                 assert!(!failure.message.contains("MY_SECRET"));
             }
         }
-        for path in [PUBLIC, "/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/", "/whep/s/t"] {
+        for path in [PUBLIC, "/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/openvidu/cdrs", "/", "/whep/s/t"] {
             assert!(check(path, &none, &secret, false).is_ok(), "{path}");
         }
     }

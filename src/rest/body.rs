@@ -13,7 +13,7 @@ const LIMIT: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The object a request carries.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Default, Debug)]
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -83,6 +83,11 @@ impl Fields {
     /// A field that must be a whole number of any sign. Errors: 400.
     pub fn whole(&self, name: &str) -> Result<Option<i64>, Failure> {
         self.typed(name, "an integer", Value::as_i64)
+    }
+
+    /// A field that must be an array. Errors: 400.
+    pub fn array(&self, name: &str) -> Result<Option<&[Value]>, Failure> {
+        self.typed(name, "an array", |value| value.as_array().map(Vec::as_slice))
     }
 
     fn typed<'a, T>(&'a self, name: &str, what: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, Failure> {

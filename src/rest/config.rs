@@ -1,6 +1,7 @@
 //! `/openvidu/api/config` (rest.md §12): what the property table says is shown, in its order. On `/config` and `/pro/config` the keys of
 //! releases before 2.13 stand behind it (rest.md §12.4, §18).
 
+use super::legacy::Era;
 use super::{Api, render};
 use crate::config::value::Kind;
 use crate::config::{API_VERSION, Config, Edition, PROPERTIES, Property, Shown, Value};
@@ -9,20 +10,21 @@ use axum::response::Response;
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 
-/// GET: 200 with all properties that are shown.
-pub async fn all(State(api): State<Arc<Api>>) -> Response {
-    render::ok(&shown(&api.config).into())
+/// GET: 200 with all properties that are shown; on an old path the keys of older releases behind them.
+pub async fn all(State(api): State<Arc<Api>>, era: Era) -> Response {
+    let mut object = shown(&api.config);
+    if era == Era::Legacy {
+        add_old_keys(&mut object, &api.config);
+    }
+    render::ok(&object.into())
 }
 
-/// GET on the old paths: the same, and the keys of older releases.
-pub async fn old(State(api): State<Arc<Api>>) -> Response {
-    let mut object = shown(&api.config);
-    for row in PROPERTIES.iter().filter(|row| row.shown == Shown::Old && api.config.edition == Edition::Pro) {
-        object.extend(api.config.value(row.name).map(|value| (row.name.to_owned(), json(row, value))));
+fn add_old_keys(object: &mut Map<String, Json>, config: &Config) {
+    for row in PROPERTIES.iter().filter(|row| row.shown == Shown::Old && config.edition == Edition::Pro) {
+        object.extend(config.value(row.name).map(|value| (row.name.to_owned(), json(row, value))));
     }
     let old: Map<_, _> = object.iter().filter_map(|(name, value)| Some((old_name(name)?, old_value(name, value)))).collect();
     object.extend(old);
-    render::ok(&object.into())
 }
 
 /// GET: the release whose API is spoken.

@@ -2,12 +2,14 @@
 //!
 //! A handler returns a [`Failure`]; `frame` writes its body, because only there are time and path of the request at hand.
 
+use crate::cluster;
 use crate::recording;
 use crate::session::Denied;
 use crate::session::error::NotRecorded;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use time::OffsetDateTime;
 
 /// Why a request is not served.
@@ -18,7 +20,7 @@ pub struct Failure {
     pub message: String,
     form: Form,
     /// What the body says instead of the request's path.
-    path: Option<&'static str>,
+    path: Option<Cow<'static, str>>,
 }
 
 /// Which of the two bodies.
@@ -53,8 +55,8 @@ impl Failure {
     }
 
     /// The same with another path in its body, where the original has one.
-    pub fn with_path(mut self, path: &'static str) -> Failure {
-        self.path = Some(path);
+    pub fn with_path(mut self, path: impl Into<Cow<'static, str>>) -> Failure {
+        self.path = Some(path.into());
         self
     }
 
@@ -69,7 +71,7 @@ impl Failure {
             "status": self.status.as_u16(),
             "error": self.status.canonical_reason().unwrap_or_default(),
             "message": self.message,
-            "path": self.path.unwrap_or(path),
+            "path": self.path.as_deref().unwrap_or(path),
         })
     }
 }
@@ -86,6 +88,17 @@ impl From<recording::Error> for Failure {
             recording::Error::Unknown(_) => StatusCode::NOT_FOUND,
             recording::Error::Unfinished(_) => StatusCode::CONFLICT,
             recording::Error::Disk(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Failure::own(status, error.to_string())
+    }
+}
+
+impl From<cluster::Error> for Failure {
+    fn from(error: cluster::Error) -> Failure {
+        let status = match &error {
+            cluster::Error::Unknown(_) | cluster::Error::Unreachable { .. } | cluster::Error::NotProven { .. } => StatusCode::NOT_FOUND,
+            cluster::Error::BadUri(_) | cluster::Error::Forbidden { .. } => StatusCode::BAD_REQUEST,
+            cluster::Error::Exists(_) | cluster::Error::NotIdle { .. } => StatusCode::CONFLICT,
         };
         Failure::own(status, error.to_string())
     }
@@ -110,16 +123,17 @@ fn status(denied: &Denied) -> StatusCode {
         | Denied::NotStreaming { .. }
         | Denied::NotPublishing(_) => StatusCode::NOT_FOUND,
         Denied::BadToken(_) => StatusCode::UNAUTHORIZED,
-        Denied::MayNotPublish => StatusCode::FORBIDDEN,
+        Denied::MayNotPublish | Denied::NotModerator => StatusCode::FORBIDDEN,
+        Denied::CameraStream(_) => StatusCode::METHOD_NOT_ALLOWED,
         Denied::OwnStream | Denied::BadOffer(_) | Denied::NoCodec(_) => StatusCode::BAD_REQUEST,
-        Denied::UnknownTarget(_) => StatusCode::NOT_ACCEPTABLE,
+        Denied::UnknownTarget(_) | Denied::NotActive(_) => StatusCode::NOT_ACCEPTABLE,
         Denied::NotRecorded(why) => match why {
             NotRecorded::Off => StatusCode::NOT_IMPLEMENTED,
             NotRecorded::NotRouted(_) | NotRecorded::Already(_) => StatusCode::CONFLICT,
             NotRecorded::Nobody(_) | NotRecorded::Starting(_) => StatusCode::NOT_ACCEPTABLE,
             NotRecorded::Unknown(_) => StatusCode::NOT_FOUND,
         },
-        Denied::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Denied::Busy(_) | Denied::NoMediaNode(_) => StatusCode::SERVICE_UNAVAILABLE,
         Denied::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
     }
 }

@@ -1,6 +1,7 @@
 //! What stands around all doors: trailing slashes, cross-origin answers, credentials, and the JSON bodies of errors.
 
 use super::error::Failure;
+use super::legacy::{self, Era};
 use super::{Api, auth, cors};
 use axum::Router;
 use axum::body::Body;
@@ -12,9 +13,10 @@ use std::sync::Arc;
 
 /// The doors of the box (merged into one router) in their frame.
 pub fn frame(doors: Router, api: Arc<Api>) -> Router {
+    let old_paths = api.config.deprecated_api;
     let doors = doors.fallback(not_found).method_not_allowed_fallback(not_allowed).layer(middleware::from_fn_with_state(api, around));
     // a layer of the outer router runs before the inner one looks at the path
-    Router::new().fallback_service(doors).layer(middleware::map_request(without_trailing_slash))
+    Router::new().fallback_service(doors).layer(middleware::map_request_with_state(old_paths, readable_path))
 }
 
 async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
@@ -60,9 +62,14 @@ async fn not_allowed(method: Method) -> Failure {
     Failure::framework(StatusCode::METHOD_NOT_ALLOWED, format!("method {method} is not supported here"))
 }
 
-async fn without_trailing_slash(mut request: Request) -> Request {
+/// The path as the doors know it; `old_paths`: those of releases before 2.16 lead somewhere.
+async fn readable_path(State(old_paths): State<bool>, mut request: Request) -> Request {
     if let Some(uri) = trimmed(request.uri()) {
         *request.uri_mut() = uri;
+    }
+    if let Some(uri) = old_paths.then(|| legacy::modern(request.uri())).flatten() {
+        *request.uri_mut() = uri;
+        request.extensions_mut().insert(Era::Legacy);
     }
     request
 }
@@ -74,7 +81,11 @@ fn trimmed(uri: &Uri) -> Option<Uri> {
     if short.len() == path.len() || path.len() == 1 {
         return None;
     }
-    let path = if short.is_empty() { "/" } else { short };
+    with_path(uri, if short.is_empty() { "/" } else { short })
+}
+
+/// The URI with another path.
+pub fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     let text = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
     parts.path_and_query = Some(text.parse().ok()?);

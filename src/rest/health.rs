@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 /// The media thread works in turns of milliseconds; one that takes this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// GET: 200 `UP` while the media thread answers, else 503 `DOWN`.
+/// GET: 200 `UP` while the media thread answers and a media node runs, else 503 `DOWN`.
 pub async fn health(State(api): State<Arc<Api>>) -> Response {
-    let up = engine_answers(&api.engine).await;
+    let up = api.registry.cluster().is_up() && engine_answers(&api.engine).await;
     let mut response = render::ok(&json!({ "status": if up { "UP" } else { "DOWN" } }));
     if !up {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -2,7 +2,7 @@
 
 use super::body::Fields;
 use super::error::Failure;
-use super::{Api, recording_body, render};
+use super::{Api, media_nodes, recording_body, render};
 use crate::ids::{RecordingId, SessionId};
 use crate::recording::{Error, Library, Progress, Recording, Recordings, Status, to_json};
 use crate::session::Command;
@@ -26,6 +26,7 @@ pub async fn start(State(api): State<Arc<Api>>, request: Request) -> Result<Resp
     let snapshot = session.snapshot();
     snapshot.may_be_recorded()?;
     let plan = recording_body::parse(&fields, &snapshot.properties.default_recording)?;
+    media_nodes::of_recording_must_exist(&fields, &api)?;
     let mut follower = session.ask(|answer| Command::StartRecording { plan, answer }).await?;
     match follower.reaches(Status::Started).await {
         Progress { recording: Some(recording), fault: None } => Ok(render::ok(&json(&recording, &api))),

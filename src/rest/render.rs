@@ -2,15 +2,20 @@
 //!
 //! Clients compare serialised objects, so the order of keys is part of the contract.
 
-use crate::config::Config;
+use super::legacy::Era;
+use super::webrtc_stats;
+use crate::config::{Config, Edition};
+use crate::engine::Report;
+use crate::ids::PeerId;
 use crate::session::notice::StreamInfo;
 use crate::session::properties::{CameraProperties, ForcedCodec, KurentoOptions, MediaMode, RecordingMode};
 use crate::session::properties::{RecordingOutput, RecordingProperties};
-use crate::session::snapshot::{ActiveSnapshot, ConnectionKind};
+use crate::session::snapshot::{ActiveSnapshot, ConnectionKind, SubscriberSnapshot};
 use crate::session::{ConnectionSnapshot, SessionSnapshot};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 /// 200 with a JSON body, without a charset parameter (rest.md §2.5).
 pub fn ok(value: &Value) -> Response {
@@ -22,19 +27,28 @@ pub fn list(content: Vec<Value>) -> Value {
     json!({ "numberOfElements": content.len(), "content": content })
 }
 
-/// What a reader asked to see beside the rest.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct View {
-    /// `pendingConnections`: connections that nobody has used yet.
+/// What a client is shown of sessions and connections.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub config: &'a Config,
+    pub era: Era,
+    /// With connections that nobody has used yet?
     pub pending: bool,
-    /// `webRtcStats`: members that help to find out what is wrong (rest.md §5.6). Of those here: `camera`, ours.
-    pub stats: bool,
+    /// `webRtcStats`: members that help to find out what is wrong (rest.md §5.6). What the transports are like; `None`: not asked for.
+    pub transports: Option<&'a HashMap<PeerId, Report>>,
+}
+
+impl<'a> View<'a> {
+    /// What a client of `era` sees that asked for nothing special.
+    pub fn new(config: &'a Config, era: Era) -> View<'a> {
+        View { config, era, pending: false, transports: None }
+    }
 }
 
 /// A session.
-pub fn session(snapshot: &SessionSnapshot, view: View, config: &Config) -> Value {
+pub fn session(snapshot: &SessionSnapshot, view: View) -> Value {
     let properties = &snapshot.properties;
-    json!({
+    let mut object = json!({
         "id": snapshot.id.as_str(),
         "object": "session",
         "sessionId": snapshot.id.as_str(),
@@ -43,7 +57,7 @@ pub fn session(snapshot: &SessionSnapshot, view: View, config: &Config) -> Value
         "recordingMode": match properties.recording_mode { RecordingMode::Manual => "MANUAL", RecordingMode::Always => "ALWAYS" },
         "defaultRecordingProperties": recording_properties(&properties.default_recording),
         "customSessionId": properties.custom_session_id.as_ref().map_or("", |id| id.as_str()),
-        "connections": connections(snapshot, view, config),
+        "connections": connections(snapshot, view),
         "recording": snapshot.recording,
         "forcedVideoCodec": match properties.forced_video_codec {
             ForcedCodec::Vp8 => "VP8",
@@ -52,24 +66,33 @@ pub fn session(snapshot: &SessionSnapshot, view: View, config: &Config) -> Value
             ForcedCodec::None => "NONE",
         },
         "allowTranscoding": properties.allow_transcoding,
-    })
+    });
+    if let (Edition::Pro, Some(node)) = (view.config.edition, &snapshot.media_node) {
+        object["mediaNodeId"] = json!(node.as_str());
+    }
+    if view.era == Era::Legacy {
+        old_recording_keys(&mut object, &properties.default_recording);
+    }
+    object
+}
+
+/// The three keys that releases up to 2.17 had in the place of `defaultRecordingProperties` (rest.md §16).
+fn old_recording_keys(object: &mut Value, properties: &RecordingProperties) {
+    match &properties.output {
+        RecordingOutput::Composed { layout, custom_layout, .. } => {
+            object["defaultOutputMode"] = json!("COMPOSED");
+            object["defaultRecordingLayout"] = json!(layout);
+            if let (Some(custom), "CUSTOM") = (custom_layout, layout.as_str()) {
+                object["defaultCustomLayout"] = json!(custom);
+            }
+        }
+        RecordingOutput::Individual { .. } => object["defaultOutputMode"] = json!("INDIVIDUAL"),
+    }
 }
 
 /// The list of a session's connections.
-pub fn connections(snapshot: &SessionSnapshot, view: View, config: &Config) -> Value {
-    let shown = snapshot.connections.iter().filter(|c| view.pending || c.active.is_some());
-    list(shown.map(|c| connection_for(c, view, config)).collect())
-}
-
-/// A connection as `view` wants it. How a camera is stands behind the original's keys, and only where it was asked for: there are
-/// clients that count keys.
-pub fn connection_for(snapshot: &ConnectionSnapshot, view: View, config: &Config) -> Value {
-    let mut value = connection(snapshot, config);
-    let camera = snapshot.active.as_ref().and_then(|active| active.camera.as_ref());
-    if let (Some(camera), true) = (camera, view.stats) {
-        value["camera"] = json!({ "state": camera.state.word(), "since": camera.since, "cause": camera.cause });
-    }
-    value
+pub fn connections(snapshot: &SessionSnapshot, view: View) -> Value {
+    list(snapshot.connections.iter().filter(|c| view.pending || c.active.is_some()).map(|c| connection(c, view)).collect())
 }
 
 fn recording_properties(properties: &RecordingProperties) -> Value {
@@ -100,9 +123,19 @@ fn recording_properties(properties: &RecordingProperties) -> Value {
     object.into()
 }
 
-/// A connection, pending or active.
-pub fn connection(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
-    let kind = Kind::of(snapshot, config);
+/// A connection, pending or active. How a camera is stands behind the original's keys, and only where it was asked for: there are
+/// clients that count keys.
+pub fn connection(snapshot: &ConnectionSnapshot, view: View) -> Value {
+    let mut value = plain_connection(snapshot, view);
+    let camera = snapshot.active.as_ref().and_then(|active| active.camera.as_ref());
+    if let (Some(camera), true) = (camera, view.transports.is_some()) {
+        value["camera"] = json!({ "state": camera.state.word(), "since": camera.since, "cause": camera.cause });
+    }
+    value
+}
+
+fn plain_connection(snapshot: &ConnectionSnapshot, view: View) -> Value {
+    let kind = Kind::of(snapshot, view.config);
     match &snapshot.active {
         None => json!({
             "id": snapshot.id.as_str(),
@@ -112,7 +145,7 @@ pub fn connection(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
             "sessionId": snapshot.session.as_str(),
             "createdAt": snapshot.created_at,
             "type": kind.name,
-            "record": true,
+            "record": snapshot.record,
             "role": kind.role,
             "kurentoOptions": kind.kurento_options,
             "rtspUri": kind.rtsp_uri,
@@ -142,7 +175,7 @@ pub fn connection(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
             "platform": active.platform,
             "token": kind.token,
             "type": kind.name,
-            "record": true,
+            "record": snapshot.record,
             "role": kind.role,
             "kurentoOptions": kind.kurento_options,
             "rtspUri": kind.rtsp_uri,
@@ -151,8 +184,8 @@ pub fn connection(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
             "networkCache": kind.network_cache,
             "serverData": snapshot.server_data,
             "clientData": active.client_data,
-            "publishers": publishers(snapshot, active),
-            "subscribers": subscribers(active),
+            "publishers": publishers(snapshot, active, view),
+            "subscribers": subscribers(snapshot, active, view),
         }),
     }
 }
@@ -192,6 +225,24 @@ impl Kind {
     }
 }
 
+/// What POST tokens answers (rest.md §8).
+pub fn token(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
+    let kind = Kind::of(snapshot, config);
+    let mut object = json!({
+        "id": kind.token,
+        "token": kind.token,
+        "createdAt": snapshot.created_at,
+        "connectionId": snapshot.id.as_str(),
+        "session": snapshot.session.as_str(),
+        "data": snapshot.server_data,
+        "role": kind.role,
+    });
+    if !kind.kurento_options.is_null() {
+        object["kurentoOptions"] = kind.kurento_options;
+    }
+    object
+}
+
 /// `wss://HOST[:PORT]?sessionId=S&token=T` (rest.md §5.7).
 fn token_url(session: &str, token: &str, config: &Config) -> String {
     format!("wss://{}?sessionId={session}&token={token}", config.authority())
@@ -215,16 +266,21 @@ fn kurento_options(options: &KurentoOptions) -> Value {
     object.into()
 }
 
-fn publishers(snapshot: &ConnectionSnapshot, active: &ActiveSnapshot) -> Vec<Value> {
+fn publishers(snapshot: &ConnectionSnapshot, active: &ActiveSnapshot, view: View) -> Vec<Value> {
     let camera = match &snapshot.kind {
         ConnectionKind::Camera(camera) => Some(camera.as_ref()),
         ConnectionKind::Webrtc { .. } => None,
     };
-    active.publisher.iter().map(|stream| publisher(stream, camera)).collect()
+    let transport = |stream: &StreamInfo| {
+        let known = view.transports.filter(|_| camera.is_none())?;
+        let report = active.publisher_peer.and_then(|peer| known.get(&peer));
+        Some(webrtc_stats::members(stream.created_at, stream.stream.as_str(), report))
+    };
+    active.publisher.iter().map(|stream| publisher(stream, camera, transport(stream))).collect()
 }
 
-fn publisher(stream: &StreamInfo, camera: Option<&CameraProperties>) -> Value {
-    let mut object = Map::new();
+fn publisher(stream: &StreamInfo, camera: Option<&CameraProperties>, transport: Option<Map<String, Value>>) -> Value {
+    let mut object = transport.unwrap_or_default();
     object.insert("createdAt".into(), json!(stream.created_at));
     object.insert("streamId".into(), json!(stream.stream.as_str()));
     if let Some(camera) = camera {
@@ -257,6 +313,14 @@ fn media_options(stream: &StreamInfo, camera: Option<&CameraProperties>) -> Valu
     object.into()
 }
 
-fn subscribers(active: &ActiveSnapshot) -> Vec<Value> {
-    active.subscribers.iter().map(|s| json!({ "createdAt": s.created_at, "streamId": s.stream.as_str() })).collect()
+fn subscribers(snapshot: &ConnectionSnapshot, active: &ActiveSnapshot, view: View) -> Vec<Value> {
+    let one = |subscriber: &SubscriberSnapshot| {
+        let endpoint = || format!("{}_{}", snapshot.id, subscriber.stream);
+        let transport = view.transports.map(|known| webrtc_stats::members(subscriber.created_at, &endpoint(), known.get(&subscriber.peer)));
+        let mut object = transport.unwrap_or_default();
+        object.insert("createdAt".into(), json!(subscriber.created_at));
+        object.insert("streamId".into(), json!(subscriber.stream.as_str()));
+        object.into()
+    };
+    active.subscribers.iter().map(one).collect()
 }

@@ -1,4 +1,4 @@
-//! `/openvidu/api/restart` and `/pro/restart` (rest.md §13): properties are checked, written, and the daemon begins anew with them.
+//! `/openvidu/api/restart` (rest.md §13): properties are checked, written, and the daemon begins anew with them.
 //!
 //! Names are taken in both spellings, `OPENVIDU_CDR` and `openvidu.cdr`. What is written where, and what a start would say to it, only
 //! the daemon's own room knows: it is asked through [`Api::restart`].

@@ -2,7 +2,8 @@
 
 use super::body::{Fields, lenient_boolean, lenient_number, lenient_text};
 use super::error::Failure;
-use crate::config::Config;
+use crate::config::{Config, Edition};
+use crate::ids::MediaNodeId;
 use crate::session::SessionProperties;
 use crate::session::properties::{ForcedCodec, MediaMode, RecordingMode, RecordingOutput, RecordingProperties};
 use serde_json::{Map, Value};
@@ -19,6 +20,7 @@ pub fn without_body() -> SessionProperties {
         custom_session_id: None,
         forced_video_codec: ForcedCodec::default(),
         allow_transcoding: false,
+        media_node: None,
     }
 }
 
@@ -51,9 +53,13 @@ pub fn parse(fields: &Fields, config: &Config) -> Result<SessionProperties, Fail
         other => return Err(no_constant("forcedVideoCodec", other, &["VP8", "VP9", "H264", "NONE"])),
     };
     let default_recording = match fields.get("defaultRecordingProperties") {
-        None => RecordingProperties::default(),
+        None => of_old_keys(fields)?,
         Some(Value::Object(object)) => recording(object)?,
         Some(_) => return Err(Failure::bad("Error in parameter 'defaultRecordingProperties'. It is not a valid JSON object")),
+    };
+    let media_node = match config.edition {
+        Edition::Ce => None,
+        Edition::Pro => media_node(fields)?,
     };
     Ok(SessionProperties {
         media_mode,
@@ -62,11 +68,45 @@ pub fn parse(fields: &Fields, config: &Config) -> Result<SessionProperties, Fail
         custom_session_id: custom_session_id.map(Into::into),
         forced_video_codec,
         allow_transcoding: allow_transcoding.unwrap_or(config.allow_transcoding),
+        media_node,
     })
 }
 
 fn no_constant(field: &str, value: &str, words: &[&str]) -> Failure {
     Failure::bad(format!("Some parameter is not valid. No enum constant {field}.{value}: '{field}' must be one of {}", words.join(", ")))
+}
+
+/// `mediaNode`: `{"id": …}`, of a session or a recording. Errors: 400.
+pub fn media_node(fields: &Fields) -> Result<Option<MediaNodeId>, Failure> {
+    match fields.get("mediaNode") {
+        None => Ok(None),
+        Some(Value::Object(node)) => match node.get("id") {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(id)) => Ok(Some(id.as_str().into())),
+            Some(_) => Err(Failure::bad("Type error in some parameter: 'mediaNode.id' must be a string")),
+        },
+        Some(_) => Err(Failure::bad("Type error in some parameter: 'mediaNode' must be an object")),
+    }
+}
+
+/// The three keys that came before `defaultRecordingProperties` in releases up to 2.17 (rest.md §16). Errors: 400.
+fn of_old_keys(fields: &Fields) -> Result<RecordingProperties, Failure> {
+    let (mode, layout) = (fields.string("defaultOutputMode")?, fields.string("defaultRecordingLayout")?);
+    let custom = fields.string("defaultCustomLayout")?.filter(|custom| !custom.is_empty());
+    let mut properties = RecordingProperties::default();
+    match mode {
+        None | Some("COMPOSED") => {}
+        Some("INDIVIDUAL") => properties.output = RecordingOutput::Individual { ignore_failed_streams: false },
+        Some(other) => return Err(no_constant("defaultOutputMode", other, &["COMPOSED", "INDIVIDUAL"])),
+    }
+    if let Some(other) = layout.filter(|layout| !LAYOUTS.contains(layout)) {
+        return Err(no_constant("defaultRecordingLayout", other, &LAYOUTS));
+    }
+    if let RecordingOutput::Composed { layout: usual, custom_layout, .. } = &mut properties.output {
+        *usual = layout.unwrap_or(usual).to_owned();
+        *custom_layout = custom.map(str::to_owned);
+    }
+    Ok(properties)
 }
 
 /// `defaultRecordingProperties`. Only words and numbers can be wrong here; ranges are checked when a recording starts.

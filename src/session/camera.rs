@@ -163,8 +163,9 @@ mod tests {
             CameraSpec { url: "rtsp://cam/1".into(), user, password, latency_ms: 0, allow_loopback: false, transport: Default::default() };
         let rtsp_uri = camera.url.clone();
         let (adaptative_bitrate, network_cache) = (true, 0);
-        let data = String::new();
-        Camera::new(Arc::new(CameraProperties { rtsp_uri, camera, data, adaptative_bitrate, only_play_with_subscribers, network_cache }), 0)
+        let (data, record) = (String::new(), true);
+        let properties = CameraProperties { rtsp_uri, camera, record, data, adaptative_bitrate, only_play_with_subscribers, network_cache };
+        Camera::new(Arc::new(properties), 0)
     }
 
     fn job(n: u32) -> JobId {

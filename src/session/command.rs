@@ -3,12 +3,13 @@
 use super::error::Denied;
 use super::notice::EndReason;
 use super::outbox::Outbox;
-use super::properties::{CameraProperties, WebrtcProperties};
+use super::properties::{CameraProperties, ConnectionChange, WebrtcProperties};
 use super::snapshot::ConnectionSnapshot;
 use crate::ids::{ConnectionId, RecordingId, StreamId};
 use crate::recording::{Follower, Plan};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Where an answer goes that a door waits for. A door that hung up is no error.
@@ -33,8 +34,16 @@ pub enum Command {
     AddWebrtc { properties: WebrtcProperties, answer: Answer<Arc<ConnectionSnapshot>> },
     /// REST: a camera joins and publishes at once.
     AddCamera { properties: CameraProperties, answer: Answer<Arc<ConnectionSnapshot>> },
+    /// REST: change what a connection may do, pending or active. Answered with what it is then.
+    ChangeConnection { connection: ConnectionId, change: ConnectionChange, answer: Answer<Arc<ConnectionSnapshot>> },
     /// REST: evict an active connection, void a pending one.
     RemoveConnection { connection: ConnectionId, answer: Answer<()> },
+    /// REST: end what a client publishes; the client stays.
+    EndStream { stream: StreamId, answer: Answer<()> },
+    /// REST: a signal to the named ones, or to everybody.
+    Signal { to: Vec<ConnectionId>, kind: Option<String>, data: Option<String>, answer: Answer<()> },
+    /// Garbage collection: end the session if nobody ever joined and it is as old as that.
+    Collect { threshold: Duration },
     /// REST and shutdown: end the session. Answered when it is gone from the registry, and its recordings have ended.
     Close { reason: EndReason, answer: Answer<()> },
     /// REST: record what is published. Answered at once with who sees whether it begins.
@@ -109,6 +118,10 @@ pub enum Call {
     Signal { to: Vec<ConnectionId>, kind: Option<String>, data: Option<String> },
     /// streamPropertyChanged
     ChangeStream { change: StreamChange, reason: String },
+    /// forceDisconnect
+    ForceDisconnect { connection: ConnectionId },
+    /// forceUnpublish
+    ForceUnpublish { stream: StreamId },
     /// leaveRoom
     Leave,
 }

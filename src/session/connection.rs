@@ -18,6 +18,8 @@ pub(super) struct Connection {
     /// ms since 1970.
     pub created_at: u64,
     pub kind: ConnectionKind,
+    /// May individual recordings hold what it publishes?
+    pub record: bool,
     pub server_data: String,
     pub state: State,
 }
@@ -132,17 +134,19 @@ impl Connection {
                 platform: active.platform.clone(),
                 client_data: active.client_data.clone(),
                 publisher: active.publishing.live().map(|stream| stream.info.clone()),
+                publisher_peer: active.publishing.live().and(active.publishing.peer()),
                 subscribers: active.subscriptions.values().filter_map(subscriber).collect(),
                 camera: self.camera().map(Camera::snapshot),
             }),
             kind: self.kind.clone(),
+            record: self.record,
             server_data: self.server_data.clone(),
         }
     }
 }
 
 fn subscriber(subscription: &Subscription) -> Option<SubscriberSnapshot> {
-    Some(SubscriberSnapshot { stream: subscription.stream.clone(), created_at: subscription.created_at? })
+    Some(SubscriberSnapshot { stream: subscription.stream.clone(), peer: subscription.peer, created_at: subscription.created_at? })
 }
 
 /// Client and server data as everybody sees them (signaling.md §6.1.1).
@@ -169,7 +173,7 @@ mod tests {
     fn only_a_pending_connection_has_a_good_token() {
         let kind = ConnectionKind::Webrtc { token: "tok_1".into(), role: Role::Publisher, kurento_options: None };
         let (id, server_data) = (ConnectionId::random(), String::new());
-        let mut connection = Connection { id, created_at: 1, kind, server_data, state: State::Pending };
+        let mut connection = Connection { id, created_at: 1, kind, record: true, server_data, state: State::Pending };
         assert_eq!(connection.token(), Some("tok_1"));
         assert!(connection.member().is_none());
         connection.state = State::Entering;

@@ -30,10 +30,18 @@ pub enum Denied {
     AlreadyPublishing { connection: ConnectionId, session: SessionId },
     #[error("the role of this connection does not allow to publish")]
     MayNotPublish,
+    #[error("only a moderator may do this")]
+    NotModerator,
+    #[error("Stream {0} belongs to an IPCAM participant and cannot be unpublished; remove its connection instead")]
+    CameraStream(StreamId),
     #[error("{0}")]
     BadOffer(String),
     #[error("{0}")]
     NoCodec(String),
+    #[error("Session {0} has no participants yet")]
+    NotActive(SessionId),
+    #[error("no media node is running that could host session {0}")]
+    NoMediaNode(SessionId),
     #[error("some connectionId in \"to\" does not exist in session {0}")]
     UnknownTarget(SessionId),
     #[error("the reconnection was refused: unknown id, or the grace time is over")]

@@ -38,6 +38,7 @@ fn camera(connection: &Connection) -> Option<CameraRecord> {
         created_at: connection.created_at,
         rtsp_uri: properties.rtsp_uri.clone(),
         data: properties.data.clone(),
+        record: connection.record,
         adaptative_bitrate: properties.adaptative_bitrate,
         only_play_with_subscribers: properties.only_play_with_subscribers,
         network_cache: properties.network_cache,
@@ -50,6 +51,7 @@ pub(super) fn revive(record: &CameraRecord, allow_loopback: bool) -> Result<(Cam
     let properties = CameraProperties {
         rtsp_uri: record.rtsp_uri.clone(),
         camera,
+        record: record.record,
         data: record.data.clone(),
         adaptative_bitrate: record.adaptative_bitrate,
         only_play_with_subscribers: record.only_play_with_subscribers,
@@ -60,8 +62,15 @@ pub(super) fn revive(record: &CameraRecord, allow_loopback: bool) -> Result<(Cam
 }
 
 fn of_session(properties: &SessionProperties) -> PropertiesRecord {
-    let SessionProperties { media_mode, recording_mode, default_recording, custom_session_id, forced_video_codec, allow_transcoding } =
-        properties;
+    let SessionProperties {
+        media_mode,
+        recording_mode,
+        default_recording,
+        custom_session_id,
+        forced_video_codec,
+        allow_transcoding,
+        media_node: _,
+    } = properties;
     PropertiesRecord {
         media_mode: word(&MODES, *media_mode),
         recording_mode: word(&RECORDING_MODES, *recording_mode),
@@ -82,6 +91,8 @@ pub(super) fn properties(record: &SessionRecord) -> SessionProperties {
         custom_session_id: kept.custom_id.then(|| record.id.as_str().into()),
         forced_video_codec: meaning(&CODECS, &kept.forced_video_codec),
         allow_transcoding: kept.allow_transcoding,
+        // nodes have other ids after a start
+        media_node: None,
     }
 }
 
@@ -145,6 +156,7 @@ mod tests {
                     custom_session_id,
                     forced_video_codec,
                     allow_transcoding,
+                    media_node: None,
                 };
                 let (id, created_at) = (custom.unwrap_or("ses_A").to_owned(), 1);
                 let record = SessionRecord { id, created_at, properties: of_session(&before), cameras: Vec::new() };

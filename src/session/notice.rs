@@ -109,6 +109,11 @@ pub enum Notice {
         kind: Option<String>,
         data: Option<String>,
     },
+    /// What the client itself may do was changed over REST; `value` as it goes on the wire.
+    ConnectionPropertyChanged {
+        property: &'static str,
+        value: String,
+    },
     /// A recording of the session has begun.
     RecordingStarted {
         recording: RecordingId,
@@ -142,6 +147,7 @@ impl Notice {
             Notice::ParticipantUnpublished { .. }
             | Notice::ParticipantLeft { .. }
             | Notice::ParticipantEvicted { .. }
+            | Notice::ConnectionPropertyChanged { .. }
             | Notice::RecordingStarted { .. }
             | Notice::RecordingStopped { .. } => 0,
         };
@@ -155,12 +161,17 @@ pub enum EndReason {
     Unsubscribe,
     Unpublish,
     Disconnect,
+    ForceUnpublishByUser,
+    ForceUnpublishByServer,
+    ForceDisconnectByUser,
     ForceDisconnectByServer,
     NetworkDisconnect,
     LastParticipantLeft,
     SessionClosedByServer,
     RecordingStoppedByServer,
     AutomaticStop,
+    /// Its media node was taken away.
+    MediaServerDisconnect,
     OpenviduServerStopped,
 }
 
@@ -171,12 +182,16 @@ impl EndReason {
             EndReason::Unsubscribe => "unsubscribe",
             EndReason::Unpublish => "unpublish",
             EndReason::Disconnect => "disconnect",
+            EndReason::ForceUnpublishByUser => "forceUnpublishByUser",
+            EndReason::ForceUnpublishByServer => "forceUnpublishByServer",
+            EndReason::ForceDisconnectByUser => "forceDisconnectByUser",
             EndReason::ForceDisconnectByServer => "forceDisconnectByServer",
             EndReason::NetworkDisconnect => "networkDisconnect",
             EndReason::LastParticipantLeft => "lastParticipantLeft",
             EndReason::SessionClosedByServer => "sessionClosedByServer",
             EndReason::RecordingStoppedByServer => "recordingStoppedByServer",
             EndReason::AutomaticStop => "automaticStop",
+            EndReason::MediaServerDisconnect => "mediaServerDisconnect",
             EndReason::OpenviduServerStopped => "openviduServerStopped",
         }
     }

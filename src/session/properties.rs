@@ -1,7 +1,7 @@
 //! What a session and its connections are created with (rest.md §4, §5, §6). Checked by the door, plain here.
 
 use super::role::Role;
-use crate::ids::SessionId;
+use crate::ids::{MediaNodeId, SessionId};
 use crate::wire::camera::CameraSpec;
 use std::fmt;
 
@@ -15,6 +15,8 @@ pub struct SessionProperties {
     pub custom_session_id: Option<SessionId>,
     pub forced_video_codec: ForcedCodec,
     pub allow_transcoding: bool,
+    /// Id of the media node the application wants it on.
+    pub media_node: Option<MediaNodeId>,
 }
 
 /// How media travels; both are routed by the box.
@@ -92,12 +94,28 @@ impl Default for RecordingProperties {
 }
 
 /// Properties of a WebRTC connection.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct WebrtcProperties {
     pub role: Role,
+    /// May individual recordings hold what it publishes?
+    pub record: bool,
     /// Server data.
     pub data: String,
     pub kurento_options: Option<KurentoOptions>,
+}
+
+impl Default for WebrtcProperties {
+    fn default() -> WebrtcProperties {
+        WebrtcProperties { role: Role::default(), record: true, data: String::new(), kurento_options: None }
+    }
+}
+
+/// What of a connection may be changed while it exists; `None` leaves it as it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ConnectionChange {
+    /// A camera has no role, so this changes nothing there.
+    pub role: Option<Role>,
+    pub record: Option<bool>,
 }
 
 /// Limits of one connection in kbit/s; only what was given.
@@ -117,6 +135,8 @@ pub struct CameraProperties {
     pub rtsp_uri: String,
     /// The same, checked and taken apart.
     pub camera: CameraSpec,
+    /// May individual recordings hold what it publishes?
+    pub record: bool,
     /// Server data.
     pub data: String,
     pub adaptative_bitrate: bool,

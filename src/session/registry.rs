@@ -14,6 +14,7 @@ use super::role::Audience;
 use super::snapshot::SessionSnapshot;
 use super::token;
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::events::Bus;
 use crate::ids::{SessionId, SessionKey};
 use crate::recording::Recordings;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub recording_autostop: Duration,
     /// Who is told that a recording starts or stops.
     pub recording_audience: Audience,
+    /// Where sessions are placed when somebody joins them.
+    pub cluster: Cluster,
     /// The way to the world.
     pub events: Bus,
 }
@@ -76,6 +79,7 @@ impl Default for Settings {
             rendition_linger: Duration::from_secs(5),
             recording_autostop: Duration::from_secs(120),
             recording_audience: Audience::default(),
+            cluster: Cluster::default(),
             events: Bus::default(),
         }
     }
@@ -216,6 +220,15 @@ impl Registry {
     pub fn find_by_rpc(&self, rpc: &str) -> Option<SessionHandle> {
         let (key, _) = token::split_rpc_id(rpc)?;
         Some(self.read().seats.get(&key)?.handle.clone())
+    }
+
+    /// The media nodes on which sessions are placed.
+    pub fn cluster(&self) -> Cluster {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).cluster.clone()
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Every session, in the order of creation.

@@ -134,7 +134,7 @@ mod tests {
 
     fn pending(token: &str) -> Connection {
         let kind = ConnectionKind::Webrtc { token: token.into(), role: Role::Publisher, kurento_options: None };
-        Connection { id: ConnectionId::random(), created_at: 1, kind, server_data: String::new(), state: State::Pending }
+        Connection { id: ConnectionId::random(), created_at: 1, kind, record: true, server_data: String::new(), state: State::Pending }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::error::NotRecorded;
 use super::notice::StreamInfo;
 use super::properties::{CameraProperties, KurentoOptions, MediaMode, SessionProperties};
 use super::role::Role;
-use crate::ids::{ConnectionId, SessionId, StreamId};
+use crate::ids::{ConnectionId, MediaNodeId, PeerId, SessionId, StreamId};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub struct SessionSnapshot {
     pub properties: Arc<SessionProperties>,
     /// Has anybody joined yet?
     pub active: bool,
+    /// Where it is hosted; `None` until somebody joined.
+    pub media_node: Option<MediaNodeId>,
     /// Is it being recorded, or about to be?
     pub recording: bool,
     /// Pending and active connections in the order of their creation.
@@ -50,6 +52,8 @@ pub struct ConnectionSnapshot {
     /// `None` while pending.
     pub active: Option<ActiveSnapshot>,
     pub kind: ConnectionKind,
+    /// May individual recordings hold what it publishes?
+    pub record: bool,
     pub server_data: String,
 }
 
@@ -65,6 +69,8 @@ pub struct ActiveSnapshot {
     /// Metadata of the join; `None` for a camera.
     pub client_data: Option<String>,
     pub publisher: Option<StreamInfo>,
+    /// The transport a client publishes over; none for a camera, or when it was lost.
+    pub publisher_peer: Option<PeerId>,
     pub subscribers: Vec<SubscriberSnapshot>,
     /// How its camera is, when it is one.
     pub camera: Option<CameraSnapshot>,
@@ -128,6 +134,8 @@ pub enum ConnectionKind {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SubscriberSnapshot {
     pub stream: StreamId,
+    /// The transport it comes over.
+    pub peer: PeerId,
     /// ms since 1970.
     pub created_at: u64,
 }

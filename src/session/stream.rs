@@ -250,6 +250,7 @@ mod tests {
         ];
         for (forced_video_codec, allow_transcoding, expected) in cases {
             let properties = SessionProperties {
+                media_node: None,
                 media_mode: MediaMode::Routed,
                 recording_mode: RecordingMode::Manual,
                 default_recording: RecordingProperties::default(),

@@ -254,6 +254,8 @@ impl Client {
             Call::Publish(_) => Asked::Publish,
             Call::Reconnect { .. } => Asked::Reconnect,
             Call::Unsubscribe { .. } => Asked::Unsubscribe,
+            Call::ForceDisconnect { .. } => Asked::ForceDisconnect,
+            Call::ForceUnpublish { .. } => Asked::ForceUnpublish,
             Call::Leave => Asked::Leave,
             _ => Asked::Other,
         };

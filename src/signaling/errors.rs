@@ -16,6 +16,8 @@ pub enum Asked {
     Publish,
     Reconnect,
     Unsubscribe,
+    ForceDisconnect,
+    ForceUnpublish,
     Leave,
     Other,
 }
@@ -39,6 +41,7 @@ pub fn of(denied: &Denied, asked: &Asked, me: Option<&ConnectionId>) -> RpcError
         },
         Denied::UnknownConnection { connection, session } => match asked {
             Asked::Unsubscribe => RpcError::new(102, format_args!("User {connection} not found in session {session}")),
+            Asked::ForceDisconnect => RpcError::new(102, "Connection not found when calling 'forceDisconnect'"),
             _ => RpcError::new(102, format_args!("User '{connection} not found in session '{session}'")),
         },
         Denied::UnknownStream { stream, session } => {
@@ -53,6 +56,15 @@ pub fn of(denied: &Denied, asked: &Asked, me: Option<&ConnectionId>) -> RpcError
             RpcError::new(106, format_args!("User {connection} is already publishing in session {session}"))
         }
         Denied::MayNotPublish => RpcError::new(401, "Unable to publish video. The user does not have a valid token"),
+        Denied::NotModerator => {
+            let what = if *asked == Asked::ForceUnpublish { "force unpublish" } else { "force disconnect" };
+            RpcError::new(401, format_args!("Unable to {what}. The user does not have a valid token"))
+        }
+        Denied::CameraStream(stream) => RpcError::new(
+            10,
+            format_args!("Stream '{stream} belonging to an IPCAM participant cannot be unpublished. Disconnect the participant instead"),
+        ),
+        Denied::NoMediaNode(_) => RpcError::new(204, denied),
         Denied::BadOffer(why) => {
             let text = match asked {
                 Asked::Publish => format!("Error generating SDP response for publishing user {me}"),
@@ -66,9 +78,12 @@ pub fn of(denied: &Denied, asked: &Asked, me: Option<&ConnectionId>) -> RpcError
             RpcError::new(601, r#"Signal "to" field invalid format: some connectionId does not exist in this session"#)
         }
         Denied::UnknownClient => reconnection_refused(),
-        Denied::SessionExists(_) | Denied::UnknownViewer(_) | Denied::NotRecorded(_) | Denied::Busy(_) | Denied::TimedOut(_) => {
-            RpcError::new(999, denied)
-        }
+        Denied::SessionExists(_)
+        | Denied::UnknownViewer(_)
+        | Denied::NotActive(_)
+        | Denied::NotRecorded(_)
+        | Denied::Busy(_)
+        | Denied::TimedOut(_) => RpcError::new(999, denied),
     }
 }
 
@@ -126,7 +141,7 @@ mod tests {
         let stream = StreamId::from("str_CAM_x_con_B");
         let join = Asked::Join { token: "wss://h?sessionId=ses_A&token=tok_1".into() };
         let unknown = Denied::UnknownConnection { connection: con.clone(), session: session.clone() };
-        let other = Asked::Other;
+        let (gone, other) = (unknown.clone(), Asked::Other);
         let table: &[(Denied, &Asked, i64, &str)] = &[
             (Denied::UnknownSession(session.clone()), &join, 202, "Unable to join session. Session ses_A cannot be found"),
             (Denied::SessionClosed(session.clone()), &join, 203, "Unable to join the session. Session ses_A is closed"),
@@ -160,6 +175,16 @@ mod tests {
                 "User con_B is already publishing in session ses_A",
             ),
             (Denied::MayNotPublish, &Asked::Publish, 401, "Unable to publish video. The user does not have a valid token"),
+            (Denied::NotModerator, &Asked::ForceDisconnect, 401, "Unable to force disconnect. The user does not have a valid token"),
+            (Denied::NotModerator, &Asked::ForceUnpublish, 401, "Unable to force unpublish. The user does not have a valid token"),
+            (gone, &Asked::ForceDisconnect, 102, "Connection not found when calling 'forceDisconnect'"),
+            (
+                Denied::CameraStream("str_IPC_x_ipc_1".into()),
+                &Asked::ForceUnpublish,
+                10,
+                "Stream 'str_IPC_x_ipc_1 belonging to an IPCAM participant cannot be unpublished. Disconnect the participant instead",
+            ),
+            (Denied::NoMediaNode(session.clone()), &join, 204, "no media node is running that could host session ses_A"),
             (Denied::BadOffer("why".into()), &Asked::Publish, 302, "Error generating SDP response for publishing user con_Me"),
             (Denied::BadOffer("why".into()), &other, 302, "Error generating SDP response for receiving user con_Me"),
             (Denied::NoCodec("no VP8".into()), &Asked::Publish, 800, "no VP8"),

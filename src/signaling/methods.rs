@@ -68,6 +68,8 @@ pub enum Method {
     OnIceCandidate,
     SendMessage,
     StreamPropertyChanged,
+    ForceDisconnect,
+    ForceUnpublish,
     LeaveRoom,
     /// applyFilter and its like
     Filter,
@@ -96,8 +98,8 @@ const NAMES: &[(&str, Method)] = &[
     ("removeFilter", Method::Filter),
     ("addFilterEventListener", Method::Filter),
     ("removeFilterEventListener", Method::Filter),
-    ("forceDisconnect", Method::NotOffered),
-    ("forceUnpublish", Method::NotOffered),
+    ("forceDisconnect", Method::ForceDisconnect),
+    ("forceUnpublish", Method::ForceUnpublish),
     ("prepareReceiveVideoFrom", Method::NotOffered),
     ("sessionStatus", Method::NotOffered),
     ("subscribeToSpeechToText", Method::NotOffered),
@@ -145,6 +147,8 @@ impl Method {
             Method::StreamPropertyChanged => {
                 Call::ChangeStream { change: stream_change(&params)?, reason: params.text("reason")?.to_owned() }
             }
+            Method::ForceDisconnect => Call::ForceDisconnect { connection: ConnectionId::from(params.text("connectionId")?) },
+            Method::ForceUnpublish => Call::ForceUnpublish { stream: StreamId::from(params.text("streamId")?) },
             Method::LeaveRoom => Call::Leave,
             Method::Filter => return Err(errors::no_filters()),
             Method::NotOffered => return Err(errors::not_offered(name)),
@@ -322,6 +326,8 @@ mod tests {
                 json!({"message":"{\"to\":[],\"data\":{\"a\":1},\"type\":\"signal:signal\"}"}),
                 Call::Signal { to: vec![], kind: Some("signal:signal".into()), data: Some(r#"{"a":1}"#.into()) },
             ),
+            ("forceDisconnect", json!({"connectionId":"con_B"}), Call::ForceDisconnect { connection: "con_B".into() }),
+            ("forceUnpublish", json!({"streamId":"str_CAM_x_con_B"}), Call::ForceUnpublish { stream: "str_CAM_x_con_B".into() }),
             ("leaveRoom", json!({}), Call::Leave),
         ];
         for (name, params, expected) in table {
@@ -392,6 +398,8 @@ mod tests {
             ("unsubscribeFromVideo", json!({"sender":"s"}), vec!["sender"]),
             ("onIceCandidate", json!({"endpointName":"c","candidate":"x"}), vec!["endpointName", "candidate"]),
             ("sendMessage", json!({"message":"{}"}), vec!["message"]),
+            ("forceDisconnect", json!({"connectionId":"c"}), vec!["connectionId"]),
+            ("forceUnpublish", json!({"streamId":"s"}), vec!["streamId"]),
             (
                 "streamPropertyChanged",
                 json!({"property":"audioActive","newValue":true,"reason":"r"}),

@@ -115,6 +115,9 @@ pub fn notification(notice: &Notice) -> String {
             let given = parts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into())));
             ("sendMessage", Value::Object(given.collect()))
         }
+        Notice::ConnectionPropertyChanged { property, value } => {
+            ("connectionPropertyChanged", json!({ "property": property, "newValue": value }))
+        }
         Notice::RecordingStarted { recording, name } => ("recordingStarted", json!({ "id": recording.as_str(), "name": name })),
         Notice::RecordingStopped { recording, name, reason } => {
             ("recordingStopped", json!({ "id": recording.as_str(), "name": name, "reason": reason.as_str() }))
@@ -252,6 +255,10 @@ mod tests {
             (
                 Notice::Signal { from: Some("con_A".into()), kind: Some("signal:chat".into()), data: Some("hi".into()) },
                 r#"{"method":"sendMessage","params":{"data":"hi","type":"signal:chat","from":"con_A"},"jsonrpc":"2.0"}"#,
+            ),
+            (
+                Notice::ConnectionPropertyChanged { property: "record", value: "false".into() },
+                r#"{"method":"connectionPropertyChanged","params":{"property":"record","newValue":"false"},"jsonrpc":"2.0"}"#,
             ),
             (
                 Notice::RecordingStarted { recording: "ses_A~1".into(), name: "lobby".into() },

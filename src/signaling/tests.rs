@@ -50,6 +50,7 @@ impl House {
         let router_registry = registry.clone();
         tokio::spawn(async move { router_registry.route(heard, no_jobs).await });
         let properties = SessionProperties {
+            media_node: None,
             media_mode: MediaMode::Routed,
             recording_mode: RecordingMode::Manual,
             default_recording: RecordingProperties::default(),

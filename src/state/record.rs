@@ -74,6 +74,14 @@ pub struct CameraRecord {
     pub only_play_with_subscribers: bool,
     /// Jitter buffer in ms.
     pub network_cache: u32,
+    /// May individual recordings hold it?
+    #[serde(default = "yes")]
+    pub record: bool,
+}
+
+/// What earlier versions did not write.
+fn yes() -> bool {
+    true
 }
 
 impl fmt::Debug for CameraRecord {

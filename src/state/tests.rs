@@ -15,6 +15,7 @@ fn record(id: &str, number: u64) -> SessionRecord {
         adaptative_bitrate: true,
         only_play_with_subscribers: false,
         network_cache: 100,
+        record: true,
     };
     let output = OutputRecord::Individual { ignore_failed_streams: true };
     let default_recording = RecordingRecord { name: "n".into(), has_audio: true, has_video: false, output, media_node: None };

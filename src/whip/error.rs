@@ -33,18 +33,21 @@ fn status(denied: &Denied) -> StatusCode {
         Denied::BadOffer(_) | Denied::OwnStream => StatusCode::BAD_REQUEST,
         // RFC 9110 §15.5.21: understood, but nothing in it can be served
         Denied::NoCodec(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Denied::MayNotPublish => StatusCode::FORBIDDEN,
-        Denied::SessionExists(_) | Denied::AlreadyPublishing { .. } | Denied::NotRecorded(_) => StatusCode::CONFLICT,
+        Denied::MayNotPublish | Denied::NotModerator => StatusCode::FORBIDDEN,
+        Denied::SessionExists(_) | Denied::AlreadyPublishing { .. } | Denied::NotRecorded(_) | Denied::CameraStream(_) => {
+            StatusCode::CONFLICT
+        }
         Denied::UnknownSession(_)
         | Denied::SessionClosed(_)
         | Denied::UnknownConnection { .. }
         | Denied::UnknownStream { .. }
         | Denied::UnknownViewer(_)
         | Denied::UnknownTarget(_)
+        | Denied::NotActive(_)
         | Denied::UnknownClient
         | Denied::NotStreaming { .. }
         | Denied::NotPublishing(_) => StatusCode::NOT_FOUND,
-        Denied::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Denied::Busy(_) | Denied::NoMediaNode(_) => StatusCode::SERVICE_UNAVAILABLE,
         Denied::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
     }
 }

@@ -71,6 +71,7 @@ impl Bench {
         let (router, (_jobs_events, jobs_heard)) = (registry.clone(), mpsc::channel(1));
         tokio::spawn(async move { router.route(heard, jobs_heard).await });
         let properties = SessionProperties {
+            media_node: None,
             media_mode: MediaMode::Routed,
             recording_mode: RecordingMode::Manual,
             default_recording: RecordingProperties::default(),
@@ -81,6 +82,7 @@ impl Bench {
         let session = registry.create(properties).unwrap();
         let uri = "rtsp://192.0.2.9/live";
         let camera = CameraProperties {
+            record: true,
             rtsp_uri: uri.into(),
             camera: CameraSpec::parse(uri, 200, false).unwrap().spec,
             data: String::new(),

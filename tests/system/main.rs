@@ -35,6 +35,7 @@ mod joins_and_notices;
 mod lost_packets_are_repaired;
 mod media_that_broke_comes_back;
 mod metrics_are_told;
+mod moderators_and_the_application_rule;
 mod network;
 mod no_job_too_many_is_started;
 mod offers_of_the_2_18_client;

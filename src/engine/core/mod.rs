@@ -20,6 +20,7 @@ use super::limit::Limit;
 use super::outbox::Outbox;
 use super::path::{Path, Protocol};
 use super::peer::{Happening, Peer};
+use super::report::Report;
 use super::sink::{Losses, Sink};
 use super::stun;
 use super::track::{Source, Track};
@@ -184,6 +185,11 @@ impl Core {
             tcp_dropped: 0,
             events_lost: self.outbox.lost,
         }
+    }
+
+    /// What these transports are like; those that do not exist are left out.
+    pub fn reports(&self, peers: &[PeerId]) -> HashMap<PeerId, Report> {
+        peers.iter().filter_map(|id| Some((*id, self.peers.get(id)?.report()))).collect()
     }
 
     /// A datagram came on this path; what it was worth.

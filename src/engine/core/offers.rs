@@ -39,14 +39,14 @@ impl Core {
     pub fn publish(&mut self, publish: Publish, now: Instant) {
         let id = publish.peer;
         let answered = self.answer_publisher(&publish, now);
-        self.conclude(id, answered, now);
+        self.conclude(id, &publish.offer, answered, now);
     }
 
     /// A viewer offers to receive.
     pub fn subscribe(&mut self, subscribe: Subscribe, now: Instant) {
         let id = subscribe.peer;
         let answered = self.answer_viewer(&subscribe, now);
-        self.conclude(id, answered, now);
+        self.conclude(id, &subscribe.offer, answered, now);
     }
 
     fn answer_publisher(&mut self, publish: &Publish, now: Instant) -> Result<(Peer, Prepared, String), Refusal> {
@@ -120,7 +120,7 @@ impl Core {
     }
 
     /// Enters a new peer and tells floor 4 its answer; or why there is none.
-    fn conclude(&mut self, id: PeerId, answered: Result<(Peer, Prepared, String), Refusal>, now: Instant) {
+    fn conclude(&mut self, id: PeerId, offer: &str, answered: Result<(Peer, Prepared, String), Refusal>, now: Instant) {
         let (mut peer, prepared, sdp) = match answered {
             Ok(answered) => answered,
             Err(refusal) => {
@@ -137,6 +137,7 @@ impl Core {
                 track.consumers.push(id);
             }
         }
+        peer.notes.negotiated(offer, &sdp);
         self.timers.schedule(id, &mut peer);
         self.peers.insert(id, peer);
         self.outbox.push(Event::Answered { peer: id, sdp });

@@ -19,6 +19,11 @@ fn a_viewer_of_a_long_gop_gets_a_whole_key_frame_as_it_connects() {
     assert!(now - client.connected.unwrap() <= 2 * LATENCY, "the key frame comes with the connection");
     let packets = client.packets(1);
     assert_eq!(packets[0].1.payload[0] & 0x1f, 7, "it begins with the parameter sets");
+    let report = world.core.reports(&[peer(1), peer(9)]).remove(&peer(1)).unwrap();
+    assert!(report.connected && report.sent.bytes > report.sent.datagrams && report.received.datagrams > 0);
+    assert!(report.remote_sdp.contains("a=setup:") && report.local_sdp.contains("a=candidate:") && report.pair.is_some());
+    let client = &mut world.clients[viewer];
+    let packets = client.packets(1);
     assert!(packets.iter().take(KEY_PACKETS).all(|(_, p)| p.header.timestamp == packets[0].1.header.timestamp));
     assert!(*packets[0].1.seq_no < 65_536);
 }

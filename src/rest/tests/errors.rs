@@ -2,17 +2,17 @@
 
 use super::*;
 
-const SESSIONS: &str = "/openvidu/api/sessions";
-const CONNECTION: &str = "/openvidu/api/sessions/S/connection";
+pub const SESSIONS: &str = "/openvidu/api/sessions";
+pub const CONNECTION: &str = "/openvidu/api/sessions/S/connection";
 
-async fn bench() -> Bench {
+pub async fn bench() -> Bench {
     let bench = Bench::new();
     assert_eq!(bench.ask("POST", SESSIONS, json!({"customSessionId": "S"})).await.status, 200);
     bench
 }
 
 /// Form A: the API's own errors, with a number for a timestamp.
-fn assert_own(answer: &Answer, status: u16, path: &str, message: &str) {
+pub fn assert_own(answer: &Answer, status: u16, path: &str, message: &str) {
     let json = answer.json();
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["timestamp", "status", "error", "message", "path"]);
@@ -24,7 +24,7 @@ fn assert_own(answer: &Answer, status: u16, path: &str, message: &str) {
 }
 
 /// Form B: the framework's errors, with a text for a timestamp.
-fn assert_framework(answer: &Answer, status: u16, path: &str) {
+pub fn assert_framework(answer: &Answer, status: u16, path: &str) {
     let json = answer.json();
     assert!(json["timestamp"].is_string(), "{json}");
     assert_eq!((answer.status, json["status"].as_u64()), (status, Some(status.into())), "{json}");
@@ -153,7 +153,11 @@ async fn paths_methods_and_flags_of_the_framework() {
     for (method, path, status) in [
         ("DELETE", "/openvidu/api/sessions", 405),
         ("PUT", "/openvidu/api/sessions/S", 405),
-        ("PATCH", "/openvidu/api/sessions/S/connection/c", 405),
+        ("POST", "/openvidu/api/sessions/S/connection/c", 405),
+        ("GET", "/openvidu/api/tokens", 405),
+        ("GET", "/openvidu/api/signal", 405),
+        ("GET", "/openvidu/api/sessions/S/stream/s", 405),
+        ("DELETE", "/openvidu/api/media-nodes", 405),
         ("POST", "/openvidu/api/config", 405),
         ("GET", "/openvidu/api/no/such", 404),
         ("GET", "/openvidu/api/sessions/%ff", 400),

@@ -22,9 +22,14 @@ impl Names {
     fn normalise(&mut self, value: &mut Value) {
         match value {
             Value::Object(object) => object.iter_mut().for_each(|(key, value)| match (key.as_str(), &value) {
-                ("createdAt" | "activeAt" | "timestamp", Value::Number(n)) => {
+                ("createdAt" | "activeAt" | "timestamp" | "launchingTime" | "connectionTime", Value::Number(n)) => {
                     assert!(n.as_u64().is_some_and(|ms| ms > 1_600_000_000_000), "{key} is no time: {n}");
                     *value = json!("<time>");
+                }
+                ("load", Value::Number(_)) => *value = json!("<load>"),
+                // a sentence that names an id
+                ("message", Value::String(text)) => {
+                    *value = json!(text.split(' ').map(|word| self.rename(word)).collect::<Vec<_>>().join(" "));
                 }
                 _ => self.normalise(value),
             }),
@@ -42,7 +47,9 @@ impl Names {
             let url = url.replace(session, &self.rename(session));
             return format!("{url}&token={}", self.of("token", token));
         }
-        for (prefix, kind) in [("ses_", "session"), ("con_", "connection"), ("ipc_IPCAM_", "camera"), ("str_IPC_", "stream")] {
+        for (prefix, kind) in
+            [("ses_", "session"), ("con_", "connection"), ("ipc_IPCAM_", "camera"), ("str_IPC_", "stream"), ("media_", "node")]
+        {
             if text.starts_with(prefix) {
                 return self.of(kind, text);
             }
@@ -61,7 +68,11 @@ impl Script {
     async fn ask(&mut self, method: &str, path: &str, body: Option<Value>) -> Value {
         let answer = self.bench.ask(method, path, body.clone()).await;
         let path: Vec<String> = path.split('/').map(|part| self.names.rename(part)).collect();
-        let sent = body.map(|body| format!(" {body}")).unwrap_or_default();
+        let sent = body.map(|mut body| {
+            self.names.normalise(&mut body);
+            format!(" {body}")
+        });
+        let sent = sent.unwrap_or_default();
         self.log += &format!("> {method} {}{sent}\n< {}", path.join("/"), answer.status);
         let raw = if answer.text.is_empty() { Value::Null } else { answer.json() };
         if !answer.text.is_empty() {
@@ -110,6 +121,34 @@ async fn a_scripted_exchange_is_what_it_was() {
     }
     script.ask("GET", &format!("{sessions}/Room_1"), None).await;
     compare("exchange.txt", &script.log);
+}
+
+#[tokio::test]
+async fn an_exchange_about_tokens_signals_and_nodes_is_what_it_was() {
+    let mut script = Script { bench: Bench::new(), names: Names::default(), log: String::new() };
+    let (sessions, nodes) = ("/openvidu/api/sessions", "/openvidu/api/media-nodes");
+    script.ask("POST", sessions, Some(json!({"customSessionId": "Room_1"}))).await;
+    let token = json!({"session": "Room_1", "role": "SUBSCRIBER", "data": "d", "kurentoOptions": {"videoMaxRecvBandwidth": 1000}});
+    let token = script.ask("POST", "/openvidu/api/tokens", Some(token)).await;
+    let connection = format!("{sessions}/Room_1/connection/{}", token["connectionId"].as_str().unwrap());
+    script.ask("PATCH", &connection, Some(json!({"role": "MODERATOR", "record": false}))).await;
+    script.ask("PATCH", &connection, Some(json!({"role": "ADMIN"}))).await;
+    script.ask("POST", "/openvidu/api/signal", Some(json!({"session": "Room_1", "type": "MY_TYPE", "data": "hello"}))).await;
+    let camera = json!({"type": "IPCAM", "rtspUri": "rtsp://192.0.2.9:554/live"});
+    let camera = script.ask("POST", &format!("{sessions}/Room_1/connection"), Some(camera)).await;
+    script.ask("POST", "/openvidu/api/signal", Some(json!({"session": "Room_1", "to": [camera["id"]], "type": "MY_TYPE"}))).await;
+    script.ask("DELETE", &format!("{sessions}/Room_1/stream/{}", camera["publishers"][0]["streamId"].as_str().unwrap()), None).await;
+    let list = script.ask("GET", nodes, None).await;
+    let node = format!("{nodes}/{}", list["content"][0]["id"].as_str().unwrap());
+    script.ask("GET", &format!("{node}?sessions=true&recordings=true"), None).await;
+    script.ask("POST", nodes, Some(json!({"uri": "ws://127.0.0.1:8888/kurento"}))).await;
+    script.ask("PATCH", &node, Some(json!({"status": "waiting-idle-to-terminate"}))).await;
+    script.ask("PATCH", &node, Some(json!({"status": "running"}))).await;
+    script.ask("DELETE", &node, None).await;
+    script.ask("DELETE", &format!("{node}?deletion-strategy=now&wait=true"), None).await;
+    script.ask("GET", &format!("{sessions}/Room_1"), None).await;
+    script.ask("PUT", nodes, None).await;
+    compare("nodes.txt", &script.log);
 }
 
 #[tokio::test]
@@ -169,6 +208,7 @@ fn an_active_connection_is_rendered_as_it_was() {
     let silent = StreamInfo { has_audio: false, frame_rate: None, type_of_video: "SCREEN".into(), ..stream.clone() };
     let dark = StreamInfo { has_video: false, type_of_video: String::new(), ..stream.clone() };
     let config = load(&Sources { demo: true, ..Sources::of(&BTreeMap::from([("HTTPS_PORT".into(), "443".into())])) }).unwrap().config;
+    let peer = crate::ids::PeerId::new(crate::ids::SessionKey(1), 1);
     let connection = |publisher: StreamInfo| ConnectionSnapshot {
         id: "con_A123456789".into(),
         session: "Room_1".into(),
@@ -179,7 +219,8 @@ fn an_active_connection_is_rendered_as_it_was() {
             platform: "Chrome 89.0 on Linux 64-bit".into(),
             client_data: Some(r#"{"clientData":"me"}"#.into()),
             publisher: Some(publisher),
-            subscribers: vec![SubscriberSnapshot { stream: "str_IPC_A1b2_ipc".into(), created_at: 1_616_514_000_003 }],
+            publisher_peer: Some(peer),
+            subscribers: vec![SubscriberSnapshot { stream: "str_IPC_A1b2_ipc".into(), peer, created_at: 1_616_514_000_003 }],
             camera: None,
         }),
         kind: ConnectionKind::Webrtc {
@@ -187,8 +228,11 @@ fn an_active_connection_is_rendered_as_it_was() {
             role: crate::session::Role::Publisher,
             kurento_options: Some(Default::default()),
         },
+        record: true,
         server_data: "s".into(),
     };
-    let texts: Vec<String> = [stream, silent, dark].map(|s| format!("{:#}\n", render::connection(&connection(s), &config))).into();
+    let texts: Vec<String> = [stream, silent, dark]
+        .map(|s| format!("{:#}\n", render::connection(&connection(s), render::View::new(&config, Default::default()))))
+        .into();
     compare("active.txt", &texts.join("\n"));
 }

@@ -31,6 +31,7 @@ impl Actor {
     }
 
     fn add_camera(&mut self, properties: Arc<CameraProperties>) -> Result<Arc<ConnectionSnapshot>, Denied> {
+        self.settle_down()?;
         let (scheme, place) = scheme_and_place(&properties.camera.url);
         let id = self.fresh_id(|| ConnectionId::random_camera(scheme, place));
         let info = stream::of_camera(&id, self.clock.unix_ms());
@@ -55,7 +56,8 @@ impl Actor {
         let now = info.created_at;
         let active = Active::new(now, address(place), "IPCAM".into(), None);
         let (kind, server_data) = (ConnectionKind::Camera(properties.clone()), properties.data.clone());
-        self.roster.insert(Connection { id: id.clone(), created_at: now, kind, server_data, state: State::Pending });
+        let record = properties.record;
+        self.roster.insert(Connection { id: id.clone(), created_at: now, kind, record, server_data, state: State::Pending });
         self.enter(&id, active);
         let (source, codec) = (Source::Camera(Camera::new(properties, self.clock.unix_ms())), stream::OF_CAMERA);
         if let Some(active) = self.roster.get_mut(&id).and_then(|connection| connection.active_mut()) {

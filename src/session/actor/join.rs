@@ -25,11 +25,11 @@ impl Actor {
     }
 
     fn add_pending(&mut self, properties: WebrtcProperties) -> ConnectionId {
-        let WebrtcProperties { role, data, kurento_options } = properties;
+        let WebrtcProperties { role, record, data, kurento_options } = properties;
         let id = self.fresh_id(ConnectionId::random);
         let kind = ConnectionKind::Webrtc { token: random_token(), role, kurento_options };
         let created_at = self.clock.unix_ms();
-        self.roster.insert(Connection { id: id.clone(), created_at, kind, server_data: data, state: State::Pending });
+        self.roster.insert(Connection { id: id.clone(), created_at, kind, record, server_data: data, state: State::Pending });
         id
     }
 
@@ -50,6 +50,9 @@ impl Actor {
         let Some(connection) = found else {
             return self.refuse(join.outbox, join.request, Denied::BadToken(self.id.clone()));
         };
+        if let Err(denied) = self.settle_down() {
+            return self.refuse(join.outbox, join.request, denied);
+        }
         self.enter(&connection, Active::new(self.clock.unix_ms(), Some(join.ip), join.platform, Some(join.metadata)));
         let secret = token::fresh_secret();
         let Some(joined) = self.joined(&connection, &secret) else { return };
@@ -70,6 +73,15 @@ impl Actor {
         self.tell_others(id, Notice::ParticipantJoined { connection, created_at, metadata });
     }
 
+    /// Finds the session a media node, if it has none yet: before its first participant joins. Errors: [`Denied::NoMediaNode`].
+    pub(super) fn settle_down(&mut self) -> Result<(), Denied> {
+        if self.placement.is_none() {
+            let place = self.settings.cluster.place(self.properties.media_node.as_ref());
+            self.placement = Some(place.ok_or_else(|| Denied::NoMediaNode(self.id.clone()))?);
+        }
+        Ok(())
+    }
+
     fn joined(&self, id: &ConnectionId, secret: &str) -> Option<Joined> {
         let connection = self.roster.get(id)?;
         let member = connection.member()?;
@@ -80,7 +92,7 @@ impl Actor {
             created_at: member.created_at,
             metadata: member.metadata,
             role,
-            record: true,
+            record: connection.record,
             rpc: token::rpc_id(self.key, secret),
             others: self.roster.members_but(id),
             recording: self.film_for(role),

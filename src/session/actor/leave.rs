@@ -31,19 +31,23 @@ impl Actor {
                 Ok(())
             }
             Some(State::Active(_)) => {
-                let reason = EndReason::ForceDisconnectByServer;
-                let notice = Notice::ParticipantEvicted { connection: id.clone(), reason };
-                let last_words = Delivery::To { connection: id.clone(), notice };
-                self.depart(&id, reason, Some(last_words));
+                self.evict(&id, EndReason::ForceDisconnectByServer, None);
                 Ok(())
             }
         };
         self.answer(answer, result);
     }
 
+    /// Makes a participant leave: the others hear of it, then `between` goes out, then it hears itself.
+    pub(super) fn evict(&mut self, id: &ConnectionId, reason: EndReason, between: Option<Delivery>) {
+        let notice = Notice::ParticipantEvicted { connection: id.clone(), reason };
+        let eviction = Delivery::To { connection: id.clone(), notice };
+        self.depart(id, reason, between.into_iter().chain([eviction]));
+    }
+
     /// A participant leaves with all it has; the others hear why, it hears `last_words`. Ends the session with the last
     /// one, unless it is recorded.
-    pub(super) fn depart(&mut self, id: &ConnectionId, reason: EndReason, last_words: Option<Delivery>) {
+    pub(super) fn depart(&mut self, id: &ConnectionId, reason: EndReason, last_words: impl IntoIterator<Item = Delivery>) {
         if self.roster.get(id).and_then(|connection| connection.active()).is_none() {
             return;
         }

@@ -5,13 +5,14 @@
 //! supervisor are told by try-send, and whoever needs their answer is put on hold (`holds.rs`).
 //!
 //! This file has the loop and the dispatch; each subject has a file: [`join`], [`leave`], [`publish`], [`subscribe`],
-//! [`reconnect`], [`camera`], [`watch`], [`rendition`], [`record`], [`relay`] for requests, [`answers`] for the engine's word on
-//! an offer.
+//! [`reconnect`], [`camera`], [`watch`], [`rendition`], [`record`], [`relay`], [`moderate`] for requests, [`answers`] for the
+//! engine's word on an offer.
 
 mod answers;
 mod camera;
 mod join;
 mod leave;
+mod moderate;
 mod publish;
 mod reconnect;
 mod record;
@@ -34,6 +35,7 @@ use super::registry::{Seat, Settings};
 use super::roster::Roster;
 use super::snapshot::SessionSnapshot;
 use crate::clock::Clock;
+use crate::cluster::Placement;
 use crate::events::Chronicle;
 use crate::ids::{ConnectionId, PeerId, SessionId, SessionKey};
 use crate::recording::Recordings;
@@ -66,9 +68,12 @@ pub(super) struct Actor {
     id: SessionId,
     /// ms since 1970.
     created_at: u64,
+    born: Instant,
     properties: Arc<SessionProperties>,
 
     life: Life,
+    /// Its place on a media node, from the first participant to the end of the last recording.
+    placement: Option<Placement>,
     roster: Roster,
     links: Links,
     viewers: HashMap<ViewerId, watch::Viewer>,
@@ -104,8 +109,9 @@ impl Actor {
         seat: Seat,
     ) -> (Actor, readers::Receiver<Arc<SessionSnapshot>>) {
         let properties = Arc::new(properties);
-        let (active, recording, connections) = (false, false, Vec::new());
-        let snapshot = SessionSnapshot { id: id.clone(), created_at, properties: properties.clone(), active, recording, connections };
+        let (active, media_node, recording, connections) = (false, None, false, Vec::new());
+        let snapshot =
+            SessionSnapshot { id: id.clone(), created_at, properties: properties.clone(), active, media_node, recording, connections };
         let (readers, snapshots) = readers::channel(Arc::new(snapshot));
         let (viewers, film, holds, timers, deliveries, closing) = Default::default();
         let (life, roster, links) = (Life::Pending, Roster::new(id.clone()), Links::new(key));
@@ -117,8 +123,10 @@ impl Actor {
             key,
             id,
             created_at,
+            born: clock.now(),
             properties,
             life,
+            placement: None,
             roster,
             links,
             viewers,
@@ -152,6 +160,7 @@ impl Actor {
         }
         self.refuse_the_rest();
         self.last_film().await;
+        self.placement = None;
         for _ in 0..LAST_RETRIES {
             if self.below.retry() {
                 return;
@@ -172,7 +181,18 @@ impl Actor {
         match command {
             Command::AddWebrtc { properties, answer } => self.on_add_webrtc(properties, answer),
             Command::AddCamera { properties, answer } => self.on_add_camera(properties, answer),
+            Command::ChangeConnection { connection, change, answer } => self.on_change_connection(&connection, change, answer),
             Command::RemoveConnection { connection, answer } => self.on_remove(connection, answer),
+            Command::EndStream { stream, answer } => self.on_end_stream(&stream, answer),
+            Command::Signal { to, kind, data, answer } => {
+                let result = self.on_server_signal(&to, kind, data);
+                self.answer(answer, result);
+            }
+            Command::Collect { threshold } => {
+                if self.life == Life::Pending && self.now().duration_since(self.born) >= threshold {
+                    self.end(EndReason::SessionClosedByServer);
+                }
+            }
             Command::Close { reason, answer } => {
                 self.end(reason);
                 self.closing.push(answer);
@@ -204,9 +224,11 @@ impl Actor {
                 self.on_leave(&asker);
                 Ok(None)
             }
+            Call::ForceDisconnect { connection } => self.on_force_disconnect(&asker, &connection).map(|()| None),
+            Call::ForceUnpublish { stream } => self.on_force_unpublish(&asker, &stream).map(|()| None),
             Call::Unpublish => self.on_unpublish(&asker.connection).map(|()| Some(Reply::Done)),
             Call::Unsubscribe { sender } => self.on_unsubscribe(&asker.connection, &sender).map(|()| Some(Reply::Done)),
-            Call::Signal { to, kind, data } => self.on_signal(&asker.connection, &to, kind, data).map(|()| Some(Reply::Done)),
+            Call::Signal { to, kind, data } => self.on_signal(Some(&asker.connection), &to, kind, data).map(|()| Some(Reply::Done)),
             Call::ChangeStream { change, reason } => self.on_change(&asker.connection, change, reason).map(|()| Some(Reply::Done)),
             Call::Candidate { endpoint, candidate } => {
                 self.on_candidate(&asker.connection, &endpoint, candidate);
@@ -279,8 +301,9 @@ impl Actor {
         let Some(connections) = self.roster.take_changed() else { return };
         let (id, properties) = (self.id.clone(), self.properties.clone());
         let active = self.life != Life::Pending;
+        let media_node = self.placement.as_ref().map(|placement| placement.node().clone());
         let recording = self.film.is_made();
-        let snapshot = SessionSnapshot { id, created_at: self.created_at, properties, active, recording, connections };
+        let snapshot = SessionSnapshot { id, created_at: self.created_at, properties, active, media_node, recording, connections };
         self.readers.send_replace(Arc::new(snapshot));
         self.keep();
     }

@@ -258,11 +258,15 @@ pub(super) fn stop_reason(reason: EndReason) -> StopReason {
         EndReason::SessionClosedByServer => StopReason::SessionClosedByServer,
         EndReason::AutomaticStop => StopReason::AutomaticStop,
         EndReason::RecordingStoppedByServer => StopReason::RecordingStoppedByServer,
+        EndReason::MediaServerDisconnect => StopReason::MediaServerDisconnect,
         EndReason::OpenviduServerStopped => StopReason::OpenviduServerStopped,
         EndReason::LastParticipantLeft
         | EndReason::Unsubscribe
         | EndReason::Unpublish
         | EndReason::Disconnect
+        | EndReason::ForceUnpublishByUser
+        | EndReason::ForceUnpublishByServer
+        | EndReason::ForceDisconnectByUser
         | EndReason::ForceDisconnectByServer
         | EndReason::NetworkDisconnect => StopReason::LastParticipantLeft,
     }

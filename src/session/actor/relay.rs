@@ -5,6 +5,7 @@ use crate::events::record::Signal;
 use crate::ids::ConnectionId;
 use crate::session::command::StreamChange;
 use crate::session::error::Denied;
+use crate::session::lifecycle::Life;
 use crate::session::notice::Notice;
 use crate::session::stream;
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ impl Actor {
     /// sendMessage: to the named ones, or to everybody, the sender included. One unknown target, and nobody gets it.
     pub(super) fn on_signal(
         &mut self,
-        from: &ConnectionId,
+        from: Option<&ConnectionId>,
         to: &[ConnectionId],
         kind: Option<String>,
         data: Option<String>,
@@ -24,11 +25,19 @@ impl Actor {
             return Err(Denied::UnknownTarget(self.id.clone()));
         }
         let to = self.roster.active().filter(|c| targets.contains(&c.id)).map(|c| c.id.clone()).collect();
-        self.chronicle.signalled(Signal { from: Some(from.clone()), to, kind: kind.clone(), data: data.clone() });
+        self.chronicle.signalled(Signal { from: from.cloned(), to, kind: kind.clone(), data: data.clone() });
         for target in targets {
-            self.tell(&target, Notice::Signal { from: Some(from.clone()), kind: kind.clone(), data: data.clone() });
+            self.tell(&target, Notice::Signal { from: from.cloned(), kind: kind.clone(), data: data.clone() });
         }
         Ok(())
+    }
+
+    /// REST: a signal of the application. Nobody hears one in a session that nobody has joined.
+    pub(super) fn on_server_signal(&mut self, to: &[ConnectionId], kind: Option<String>, data: Option<String>) -> Result<(), Denied> {
+        match self.life {
+            Life::Pending => Err(Denied::NotActive(self.id.clone())),
+            Life::Active | Life::Gone => self.on_signal(None, to, kind, data),
+        }
     }
 
     /// streamPropertyChanged: kept for those who join later, told to all others.

@@ -1,8 +1,10 @@
 //! Stories of sessions in simulated time: real registry and actors, and in the place of engine and supervisor a house that plays
 //! them by hand. Nothing waits for wall time; [`House::pump`] lets everybody run until nobody has anything to do.
 //!
-//! `clients` tells of those who come and go, `media` of streams, `reconnects` of transports that broke, `cuts` of networks that break at random, `cameras` of cameras, `whep` of WHEP viewers, `recordings` of recordings, `events` of what the world is told, `keeping` of what survives, `bounds` of full
-//! queues and of panics; `random` plays any story at all and checks what always holds. Reason for the size: the one played house that all stories share.
+//! `clients` tells of those who come and go, `moderation` of those who are made to, `hosting` of media nodes, `media` of streams,
+//! `reconnects` of transports that broke, `cuts` of networks that break at random, `cameras` of cameras, `whep` of WHEP viewers,
+//! `recordings` of recordings, `events` of what the world is told, `keeping` of what survives, `bounds` of
+//! full queues and of panics; `random` plays any story at all and checks what always holds.
 
 mod bounds;
 mod cameras;
@@ -10,8 +12,10 @@ mod client;
 mod clients;
 mod cuts;
 mod events;
+mod hosting;
 mod keeping;
 mod media;
+mod moderation;
 mod random;
 mod reconnects;
 mod recordings;
@@ -276,7 +280,7 @@ impl House {
                 assert!(self.tracks[&from] == Kind::Video && self.tracks[&to] == Kind::Video);
                 self.retuned.push((peer, from, to));
             }
-            engine::Command::Stats { .. } => unreachable!("sessions do not ask for statistics"),
+            engine::Command::Stats { .. } | engine::Command::Report { .. } => unreachable!("sessions do not ask for statistics"),
         }
     }
 
@@ -381,6 +385,7 @@ impl House {
 
 fn properties() -> SessionProperties {
     SessionProperties {
+        media_node: None,
         media_mode: MediaMode::Routed,
         recording_mode: RecordingMode::Manual,
         default_recording: RecordingProperties::default(),
@@ -394,6 +399,7 @@ fn camera(only_play_with_subscribers: bool) -> CameraProperties {
     let (user, password) = ("admin".into(), "hidden".into());
     let url = "rtsp://192.0.2.9:554/live?stream=1".into();
     CameraProperties {
+        record: true,
         rtsp_uri: "rtsp://admin:hidden@192.0.2.9:554/live?stream=1".into(),
         camera: CameraSpec { url, user, password, latency_ms: 2000, allow_loopback: false, transport: Default::default() },
         data: "gate".into(),

@@ -12,6 +12,7 @@ use crate::engine::api::Closed;
 use crate::events::{self, Record};
 use crate::rtp::{Codec, Format};
 use crate::session::command::{Access, StreamChange, ViewerId, Watching};
+use crate::session::properties::ConnectionChange;
 use proptest::prelude::*;
 use std::collections::HashMap;
 use tokio::task::JoinHandle;
@@ -34,6 +35,10 @@ enum Step {
     Mute(usize, bool),
     Camera(bool),
     Remove(usize),
+    Evict(usize, usize),
+    ForceUnpublish(usize, usize),
+    EndStream(usize),
+    Change(usize, bool),
     Watch(usize, Option<usize>),
     Unwatch(usize),
     Answer,
@@ -63,6 +68,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (n(), any::<bool>()).prop_map(|(who, on)| Step::Mute(who, on)),
         1 => any::<bool>().prop_map(Step::Camera),
         1 => n().prop_map(Step::Remove),
+        1 => (n(), n()).prop_map(|(who, target)| Step::Evict(who, target)),
+        1 => (n(), n()).prop_map(|(who, stream)| Step::ForceUnpublish(who, stream)),
+        1 => n().prop_map(Step::EndStream),
+        1 => (n(), any::<bool>()).prop_map(|(who, moderator)| Step::Change(who, moderator)),
         3 => (n(), proptest::option::of(n())).prop_map(|(stream, token)| Step::Watch(stream, token)),
         1 => n().prop_map(Step::Unwatch),
         9 => Just(Step::Answer),
@@ -114,6 +123,8 @@ impl Guest {
                 Notice::ParticipantPublished { connection, stream } => {
                     assert_eq!(self.others.insert(connection, Some(stream.stream)), Some(None));
                 }
+                // ended by force: its own
+                Notice::ParticipantUnpublished { connection, .. } if connection == own => {}
                 Notice::ParticipantUnpublished { connection, .. } => {
                     assert!(matches!(self.others.insert(connection, None), Some(Some(_))));
                 }
@@ -122,6 +133,7 @@ impl Guest {
                     assert!(connection == own && !self.out);
                     self.out = true;
                 }
+                Notice::ConnectionPropertyChanged { .. } => {}
                 Notice::RecordingStarted { .. } | Notice::RecordingStopped { .. } => panic!("nobody records here"),
                 Notice::Signal { from, .. } => assert!(from.is_some_and(|from| from == own || self.others.contains_key(&from))),
                 Notice::StreamPropertyChanged { connection, stream, .. } => {
@@ -185,6 +197,14 @@ impl World {
                 let call = if who.is_multiple_of(2) { subscribe(&stream) } else { renditions::watching(&stream, &[Codec::Vp8]) };
                 self.request(who, call).await;
             }
+            Step::Evict(who, target) => {
+                let connection = self.connection(target).unwrap_or("con_none".into());
+                self.request(who, Call::ForceDisconnect { connection }).await;
+            }
+            Step::ForceUnpublish(who, stream) => {
+                let stream = self.stream(stream).unwrap_or("str_CAM_none_con_none".into());
+                self.request(who, Call::ForceUnpublish { stream }).await;
+            }
             Step::Reconnect(who, stream) => {
                 let stream = self.stream(stream).unwrap_or("str_CAM_none_con_none".into());
                 self.request(who, Call::Reconnect { stream, offer: String::new() }).await;
@@ -247,6 +267,19 @@ impl World {
                 if let Some(connection) = self.connection(n) {
                     let removed = self.session.ask(|answer| Command::RemoveConnection { connection, answer }).await;
                     assert_eq!(removed, Ok(()));
+                }
+            }
+            Step::EndStream(n) => {
+                if let Some(stream) = self.stream(n) {
+                    let ended = self.session.ask(|answer| Command::EndStream { stream, answer }).await;
+                    assert!(matches!(ended, Ok(()) | Err(Denied::CameraStream(_))), "{ended:?}");
+                }
+            }
+            Step::Change(n, moderator) => {
+                if let Some(connection) = self.connection(n) {
+                    let role = if moderator { Role::Moderator } else { Role::Publisher };
+                    let change = ConnectionChange { role: Some(role), record: None };
+                    assert!(self.session.ask(|answer| Command::ChangeConnection { connection, change, answer }).await.is_ok());
                 }
             }
             Step::Watch(n, token) => {

@@ -1,6 +1,7 @@
 // What a test makes a browser do, and what it can ask: a thin layer over the application interface of openvidu-browser.
 // Everything that happens is kept in `client.events`; nothing is judged here.
 window.client = (() => {
+  const connections = new Map();
   const streams = new Map();
   const subscribers = new Map();
   const firstFrames = new Map();
@@ -16,7 +17,10 @@ window.client = (() => {
   }
 
   function listen(automatic) {
-    session.on('connectionCreated', ({ connection }) => note('connectionCreated', { connection: connection.connectionId, data: connection.data }));
+    session.on('connectionCreated', ({ connection }) => {
+      connections.set(connection.connectionId, connection);
+      note('connectionCreated', { connection: connection.connectionId, data: connection.data });
+    });
     session.on('connectionDestroyed', ({ connection, reason }) => note('connectionDestroyed', { connection: connection.connectionId, reason }));
     session.on('streamCreated', ({ stream }) => {
       streams.set(stream.streamId, stream);
@@ -31,6 +35,8 @@ window.client = (() => {
     session.on('streamPropertyChanged', ({ stream, changedProperty, newValue, reason }) =>
       note('streamPropertyChanged', { stream: stream.streamId, property: changedProperty, value: newValue, reason }));
     session.on('signal', ({ type, data, from }) => note('signal', { signal: type, data, from: from ? from.connectionId : null }));
+    session.on('connectionPropertyChanged', ({ changedProperty, newValue }) =>
+      note('connectionPropertyChanged', { property: changedProperty, value: newValue }));
     session.on('sessionDisconnected', ({ reason }) => note('sessionDisconnected', { reason }));
     session.on('reconnecting', () => note('reconnecting', {}));
     session.on('reconnected', () => note('reconnected', {}));
@@ -109,6 +115,8 @@ window.client = (() => {
     subscribe: (id) => subscribe(streams.get(id)),
     leave: () => session.disconnect(),
     signal: (data, type) => session.signal({ data, type, to: [] }),
+    forceUnpublish: (id) => session.forceUnpublish(streams.get(id)),
+    forceDisconnect: (id) => session.forceDisconnect(connections.get(id)),
     muteVideo: (active) => publisher.publishVideo(active),
     muteAudio: (active) => publisher.publishAudio(active),
     firstFrame: (id) => firstFrames.get(id),

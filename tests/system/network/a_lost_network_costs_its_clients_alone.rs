@@ -4,7 +4,8 @@
 use super::lab::{self, publishing};
 use crate::house::PATIENCE;
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use viduct::clock::Clock;
 use viduct_testkit::peer::Access;
 
 /// RFC 7675 §5.1: consent expires after 30 s. A loaded machine gets a little more.
@@ -33,17 +34,17 @@ fn and_is_sent_nothing_any_more() {
         // nothing comes back from there; the box still may send, and does
         office.run("nft add table inet pulled");
         office.run("nft add chain inet pulled out { type filter hook output priority 0 ; policy drop ; }");
-        let begin = Instant::now();
-        let mut last = (sent(&lab), Instant::now());
+        let begin = Clock::System.now();
+        let mut last = (sent(&lab), Clock::System.now());
         while last.1.elapsed() < Duration::from_secs(3) {
             assert!(begin.elapsed() < EXPIRED, "the box still sends after {EXPIRED:?}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            Clock::System.sleep(Duration::from_millis(200)).await;
             for member in [&alice, &bob, &carol] {
                 member.client.must("ping", json!({})).await;
             }
             let now = sent(&lab);
             if now > last.0 + CHATTER {
-                last = (now, Instant::now());
+                last = (now, Clock::System.now());
             }
         }
         println!("the box gave up after {:?}", last.1 - begin);

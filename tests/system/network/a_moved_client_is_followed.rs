@@ -5,7 +5,8 @@ use super::lab::{self, publishing};
 use crate::house::{House, PATIENCE};
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use viduct::clock::Clock;
 use viduct_testkit::peer::{Access, Peer, Wish};
 
 /// What is promised.
@@ -13,10 +14,10 @@ const PROMISED: Duration = Duration::from_secs(3);
 
 /// Moves `moves` and waits until `watches` has a new second of picture; how long it took.
 async fn moved(moves: &Peer, to: IpAddr, watches: &Peer) -> Duration {
-    let begin = Instant::now();
+    let begin = Clock::System.now();
     moves.move_to(to);
     // what is on its way still comes
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    Clock::System.sleep(Duration::from_millis(200)).await;
     let before = watches.look().video.packets;
     watches.wait_until("packets again", 3 * PROMISED, |seen| seen.video.packets > before + 3).await;
     let took = begin.elapsed();

@@ -3,7 +3,8 @@
 use super::lab;
 use crate::house::{House, Member, PATIENCE};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use viduct::clock::Clock;
 use viduct_testkit::material::Media;
 use viduct_testkit::peer::{Access, Peer, Wish};
 
@@ -23,14 +24,14 @@ async fn announced(member: &Member) -> Vec<String> {
 }
 
 async fn becomes(member: &Member, expected: &[&str]) {
-    let begin = Instant::now();
+    let begin = Clock::System.now();
     loop {
         let addresses = announced(member).await;
         if addresses == expected {
             return println!("{expected:?} after {:?}", begin.elapsed());
         }
         assert!(begin.elapsed() < NOTICED, "{addresses:?} instead of {expected:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        Clock::System.sleep(Duration::from_millis(100)).await;
     }
 }
 

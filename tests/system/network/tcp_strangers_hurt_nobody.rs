@@ -5,7 +5,8 @@ use crate::house::{House, PATIENCE};
 use serde_json::json;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use viduct::clock::Clock;
 use viduct_testkit::peer::{Access, Peer, Wish};
 
 /// Three times what a stranger is given.
@@ -32,7 +33,7 @@ async fn silent_chattering_and_broken_ones() {
     publisher.wait_until("its connection", PATIENCE, |seen| seen.connected.is_some()).await;
     let port = house.daemon.ports.media;
     let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the media port listens");
-    let begin = Instant::now();
+    let begin = Clock::System.now();
     let mut strangers: Vec<TcpStream> = (0..300).map(|_| connect()).collect();
     for (number, stranger) in strangers.iter_mut().enumerate() {
         let words: &[u8] = match number % 5 {
