@@ -245,7 +245,8 @@ fn cast(stream: &Stream) -> Cast {
 fn plan_of(defaults: &RecordingProperties) -> Option<Plan> {
     let RecordingProperties { name, has_audio, has_video, output, .. } = defaults;
     let RecordingOutput::Composed { layout, resolution, frame_rate, .. } = output else { return None };
-    let picture = || Some(Picture { resolution: Resolution::parse(resolution)?, frame_rate: u32::try_from(*frame_rate).ok()? });
+    let rate = || u32::try_from(*frame_rate).ok().filter(|rate| (1..=120).contains(rate));
+    let picture = || Some(Picture { resolution: Resolution::parse(resolution)?, frame_rate: rate()? });
     let video = if *has_video { Some(picture().filter(|_| layout == "BEST_FIT")?) } else { None };
     let something = *has_audio || video.is_some();
     something.then(|| Plan { name: Some(name.clone()).filter(|name| !name.is_empty()), audio: *has_audio, video })
