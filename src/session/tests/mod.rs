@@ -5,6 +5,8 @@
 //! `reconnects` of transports that broke, `cuts` of networks that break at random, `cameras` of cameras, `whep` of WHEP viewers,
 //! `recordings` of recordings, `events` of what the world is told, `keeping` of what survives, `bounds` of full
 //! queues and of panics; `random` plays any story at all and checks what always holds.
+//!
+//! Reason for the size: the one house that all stories are played in.
 
 mod bounds;
 mod cameras;
