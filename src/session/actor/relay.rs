@@ -8,7 +8,6 @@ use crate::session::error::Denied;
 use crate::session::lifecycle::Life;
 use crate::session::notice::Notice;
 use crate::session::stream;
-use std::collections::BTreeSet;
 
 impl Actor {
     /// sendMessage: to the named ones, or to everybody, the sender included. One unknown target, and nobody gets it.
@@ -19,12 +18,13 @@ impl Actor {
         kind: Option<String>,
         data: Option<String>,
     ) -> Result<(), Denied> {
-        let members: BTreeSet<_> = self.roster.active().map(|connection| connection.id.clone()).collect();
-        let targets: BTreeSet<_> = if to.is_empty() { members } else { to.iter().cloned().collect() };
-        if !targets.iter().all(|id| self.roster.get(id).is_some_and(|connection| connection.active().is_some())) {
+        if !to.iter().all(|id| self.roster.get(id).is_some_and(|connection| connection.active().is_some())) {
             return Err(Denied::UnknownTarget(self.id.clone()));
         }
-        let to = self.roster.active().filter(|c| targets.contains(&c.id)).map(|c| c.id.clone()).collect();
+        // each once, in the order they came in
+        let named = |id: &&ConnectionId| to.is_empty() || to.contains(id);
+        let targets: Vec<_> = self.roster.active().map(|connection| &connection.id).filter(named).cloned().collect();
+        let to = targets.clone();
         self.chronicle.signalled(Signal { from: from.cloned(), to, kind: kind.clone(), data: data.clone() });
         for target in targets {
             self.tell(&target, Notice::Signal { from: from.cloned(), kind: kind.clone(), data: data.clone() });
