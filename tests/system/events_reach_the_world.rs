@@ -69,6 +69,9 @@ async fn from_the_first_join_to_the_end() {
     let posts = receiver.posts();
     let posted: Vec<_> = posts.iter().map(|post| short(post.event(), &post.body, &names)).collect();
     let expected = [
+        // the box itself: launching, running
+        "mediaNodeStatusChanged",
+        "mediaNodeStatusChanged",
         "sessionCreated",
         "participantJoined alice",
         "webrtcConnectionCreated alice",
@@ -115,9 +118,12 @@ fn check_posts(posts: &[Post]) {
     for post in posts {
         assert_eq!((post.path.as_str(), post.header("content-type")), ("/hook?key=1", "application/json"));
         assert_eq!((post.header("authorization"), post.header("x-box")), ("Bearer abc", "gate"));
-        assert_eq!(post.body["sessionId"], "gate");
+        let session = post.event() != "mediaNodeStatusChanged";
+        assert_eq!(post.body["sessionId"].as_str(), session.then_some("gate"));
         assert_eq!(post.body.as_object().unwrap().keys().next_back().unwrap(), "event");
     }
+    let nodes: Vec<_> = posts.iter().filter_map(|post| post.body["newStatus"].as_str()).collect();
+    assert_eq!(nodes, ["launching", "running"]);
     let of = |name: &'static str| posts.iter().filter(move |post| post.event() == name).map(|post| &post.body);
     let ready = of("recordingStatusChanged").next_back().unwrap();
     assert!(ready["duration"].as_f64().unwrap() > 0.0 && ready["size"].as_u64().unwrap() > 0, "{ready}");
