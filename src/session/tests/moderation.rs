@@ -52,7 +52,8 @@ async fn everybody_hears_of_a_stream_that_was_ended_by_force() {
     let unknown = StreamId::from("str_CAM_none_con_none");
     let denied = boss.call(&mut house, Call::ForceUnpublish { stream: unknown.clone() }).await;
     assert_eq!(denied, Err(Denied::UnknownStream { stream: unknown, session: session.id().clone() }));
-    (boss.notices(), alice.notices());
+    boss.notices();
+    alice.notices();
 
     let ended = |reason| Notice::ParticipantUnpublished { connection: alice.joined.connection.clone(), reason };
     let by_user = ended(EndReason::ForceUnpublishByUser);
@@ -123,7 +124,8 @@ async fn the_application_signals_without_a_sender() {
     let mut alice = house.join(&session, Role::Subscriber).await;
     let mut bob = house.join(&session, Role::Subscriber).await;
     let camera = house.camera(&session, true).await;
-    (alice.notices(), bob.notices());
+    alice.notices();
+    bob.notices();
     let heard = Notice::Signal { from: None, kind: Some("signal:x".into()), data: None };
     assert_eq!(send(&[]).await, Ok(()));
     house.pump().await;
