@@ -46,6 +46,8 @@ struct Inner {
     /// Counts changes of status and ends of sessions.
     changes: watch::Sender<u64>,
     /// Address of the node that this box itself is.
+    /// This box: the id it keeps whenever it is part of the cluster, and where it is.
+    id: MediaNodeId,
     own: Address,
     load: Load,
     clock: Clock,
@@ -53,10 +55,10 @@ struct Inner {
 }
 
 impl Cluster {
-    /// A cluster of this box alone, which is reached by `host` and runs.
-    pub fn alone(host: &str, clock: Clock, teller: Teller) -> Cluster {
+    /// A cluster of this box alone, which is the node `id`, is reached by `host`, and runs.
+    pub fn alone(id: MediaNodeId, host: &str, clock: Clock, teller: Teller) -> Cluster {
         let own = Address::of_host(host);
-        let inner = Inner { directory: Mutex::default(), changes: watch::Sender::new(0), own, load: Load::default(), clock, teller };
+        let inner = Inner { directory: Mutex::default(), changes: watch::Sender::new(0), id, own, load: Load::default(), clock, teller };
         let cluster = Cluster(Arc::new(inner));
         cluster.discover();
         cluster
@@ -97,16 +99,16 @@ impl Cluster {
     }
 
     fn enter_self(&self, environment_id: Option<String>) -> Result<Node, Error> {
-        let Inner { own, clock, .. } = &*self.0;
-        let (id, now) = (MediaNodeId::random(), clock.unix_ms());
+        let Inner { id, own, clock, .. } = &*self.0;
+        let now = clock.unix_ms();
         let (ip, uri) = (own.host.clone(), own.uri.clone());
         let (status, connection_time, hosted) = (Status::Launching, None, 0);
         let node = Node { id: id.clone(), environment_id, ip, uri, launching_time: now, connection_time, status, hosted };
         let mut directory = self.lock();
         let mut changes = vec![directory.enter(node.clone())?];
         // its connection is this process
-        changes.extend(directory.happened(&id, Cause::Launched, now));
-        let after = directory.get(&id).cloned();
+        changes.extend(directory.happened(id, Cause::Launched, now));
+        let after = directory.get(id).cloned();
         self.tell(&node, &changes, &directory);
         after
     }
@@ -191,7 +193,7 @@ impl Cluster {
 impl Default for Cluster {
     /// A box that only itself can reach.
     fn default() -> Cluster {
-        Cluster::alone("127.0.0.1", Clock::System, Teller::silent())
+        Cluster::alone(MediaNodeId::random(), "127.0.0.1", Clock::System, Teller::silent())
     }
 }
 
@@ -230,7 +232,7 @@ mod tests {
     use super::*;
 
     fn cluster() -> (Cluster, Node) {
-        let cluster = Cluster::alone("192.0.2.7", Clock::System, Teller::silent());
+        let cluster = Cluster::alone(MediaNodeId::random(), "192.0.2.7", Clock::System, Teller::silent());
         let node = cluster.nodes().remove(0);
         (cluster, node)
     }
@@ -247,7 +249,7 @@ mod tests {
         assert!(!cluster.is_up() && cluster.place(None).is_none());
         let again = cluster.add(&node.uri, Some("shed".into())).await.unwrap();
         assert_eq!((again.status, again.environment_id.as_deref()), (Status::Running, Some("shed")));
-        assert!(cluster.is_up() && again.id != node.id);
+        assert!(cluster.is_up() && again.id == node.id);
     }
 
     #[test]
@@ -255,7 +257,7 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let heard = told.clone();
         let teller = Teller::new(move |node, from| heard.lock().unwrap().push((from, node.status)));
-        let cluster = Cluster::alone("192.0.2.7", Clock::System, teller);
+        let cluster = Cluster::alone(MediaNodeId::random(), "192.0.2.7", Clock::System, teller);
         let place = cluster.place(None).unwrap();
         cluster.remove(place.node(), Strategy::WhenNoSessions).unwrap();
         drop(place);

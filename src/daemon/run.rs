@@ -10,6 +10,7 @@ use crate::cluster::{Cluster, Status, Teller};
 use crate::config::{Config, Problem, Value};
 use crate::events::record::MediaNode;
 use crate::events::{Bus, Events, Record};
+use crate::ids::MediaNodeId;
 use crate::recording::{Library, Recordings};
 use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
@@ -55,7 +56,7 @@ pub enum Ended {
 
 /// Runs until SIGTERM, SIGINT, POST restart or the death of the media thread, and ends within 10 s of it. Errors: it did not start, and nothing of it is left.
 pub async fn run(ready: Ready) -> Result<Ended, Refused> {
-    let Ready { config, origin, text, state, secret, tls, clock } = ready;
+    let Ready { config, origin, text, state, secret, node, tls, clock } = ready;
     let mut signals = Signals::new().map_err(|error| Refused::System { what: "the signal handler", error })?;
     let https = http::listen(config.https_port, "HTTPS_PORT")?;
     let http = config.http_port.map(|port| http::listen(port, "HTTP_PORT")).transpose()?;
@@ -63,7 +64,7 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     let config = Arc::new(config.with_https_port(port_of(&https)));
 
     let (store, kept) = store(&config).unzip();
-    let floors = Floors::start(&config, &origin.lan, store, clock)?;
+    let floors = Floors::start(&config, &origin.lan, node, store, clock)?;
     floors.registry.restore(kept.unwrap_or_default(), config.camera_allow_loopback).await;
     // all its sockets have the same port
     let media_port = floors.engine.local.first().map_or(0, SocketAddr::port);
@@ -194,7 +195,7 @@ struct Floors {
 }
 
 impl Floors {
-    fn start(config: &Config, lan: &[IpAddr], store: Option<Store>, clock: Clock) -> Result<Floors, Refused> {
+    fn start(config: &Config, lan: &[IpAddr], node: MediaNodeId, store: Option<Store>, clock: Clock) -> Result<Floors, Refused> {
         let events = listeners::start(config, clock)?;
         let library = config.recording.as_ref().map(|recording| library(&recording.path, config.public_url())).transpose()?;
         let program = std::env::current_exe().map_err(|error| Refused::System { what: "the supervisor of workers", error })?;
@@ -214,7 +215,7 @@ impl Floors {
         let supervisor = jobs::start(clock, jobs::Settings::new(program, counters.clone()), jobs_commands, jobs_events);
 
         let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), events.bus(), clock));
-        let cluster = Cluster::alone(&node_host(config, lan), clock, tell_of_nodes(config, events.bus(), clock));
+        let cluster = Cluster::alone(node, &node_host(config, lan), clock, tell_of_nodes(config, events.bus(), clock));
         let settings = session_settings(config, events.bus(), cluster.clone());
         let mut registry = Registry::new(settings, engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();

@@ -7,6 +7,7 @@ use super::{addresses, log, restart, run, state, tls};
 use crate::clock::Clock;
 use crate::config::load::Wrong;
 use crate::config::{Config, Problem, Secret, document};
+use crate::ids::MediaNodeId;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -42,6 +43,8 @@ pub struct Ready {
     pub text: Option<String>,
     pub state: state::State,
     pub secret: Secret,
+    /// This box as a media node.
+    pub node: MediaNodeId,
     pub tls: Tls,
     pub clock: Clock,
 }
@@ -158,9 +161,10 @@ fn prepare(origin: &Origin, text: Option<String>, instead_of: Option<&Refused>) 
         announce(&secret, &config);
     }
     let cluster = state::cluster_id(&config, &state)?;
+    let node = state::media_node_id(&state)?;
     let tls = Tls(tls::acceptor(&config, &state, &origin.lan)?);
     let text = text.filter(|_| instead_of.is_none());
-    Ok(Ready { config: config.with_cluster_id(cluster), origin: origin.clone(), text, state, secret, tls, clock: Clock::System })
+    Ok(Ready { config: config.with_cluster_id(cluster), origin: origin.clone(), text, state, secret, node, tls, clock: Clock::System })
 }
 
 /// Judges the configuration as a start would, without making anything or opening a port; gives what is to be said about it.

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Problem, Secret};
 use crate::disk;
-use crate::ids::secret_text;
+use crate::ids::{MediaNodeId, secret_text};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -49,6 +49,16 @@ impl State {
         disk::replace_private(&self.0.join(name), text.as_bytes()).map_err(|error| self.problem(name, "written", &error.source))
     }
 
+    /// The one line of a file, which is made when there is none. `true`: it was made just now.
+    fn kept_or(&self, name: &str, make: impl FnOnce() -> String) -> Result<(String, bool), Problem> {
+        if let Some(kept) = self.read(name)?.filter(|text| !text.trim().is_empty()) {
+            return Ok((kept.trim().to_owned(), false));
+        }
+        let fresh = make();
+        self.write(name, &format!("{fresh}\n"))?;
+        Ok((fresh, true))
+    }
+
     fn problem(&self, name: &str, what: &str, error: &io::Error) -> Problem {
         Problem::new(PROPERTY, self.0.display(), format!("the file {name} in it cannot be {what}: {error}"))
     }
@@ -59,12 +69,8 @@ pub fn secret(config: &Config, state: &State) -> Result<(Secret, bool), Problem>
     if let Some(secret) = &config.secret {
         return Ok((secret.clone(), false));
     }
-    if let Some(kept) = state.read("secret")?.filter(|text| !text.trim().is_empty()) {
-        return Ok((Secret::new(kept.trim()), false));
-    }
-    let fresh = secret_text(SECRET);
-    state.write("secret", &format!("{fresh}\n"))?;
-    Ok((Secret::new(fresh), true))
+    let (secret, fresh) = state.kept_or("secret", || secret_text(SECRET))?;
+    Ok((Secret::new(secret), fresh))
 }
 
 /// The id of the cluster: the configured one, or the one made at the first start.
@@ -73,12 +79,13 @@ pub fn cluster_id(config: &Config, state: &State) -> Result<String, Problem> {
     if let Some(configured) = config.value(NAME).and_then(|value| value.text()).filter(|id| !id.is_empty()) {
         return Ok(configured.to_owned());
     }
-    if let Some(kept) = state.read("cluster-id")?.filter(|text| !text.trim().is_empty()) {
-        return Ok(kept.trim().to_owned());
-    }
-    let fresh = secret_text(16);
-    state.write("cluster-id", &format!("{fresh}\n"))?;
-    Ok(fresh)
+    Ok(state.kept_or("cluster-id", || secret_text(16))?.0)
+}
+
+/// The id of this box as a media node, made at the first start: sessions that come back are where they were.
+pub fn media_node_id(state: &State) -> Result<MediaNodeId, Problem> {
+    let (id, _) = state.kept_or("media-node-id", || MediaNodeId::random().as_str().to_owned())?;
+    Ok(id.into())
 }
 
 #[cfg(test)]
@@ -137,6 +144,8 @@ mod tests {
         let state = State::open(&config).unwrap();
         let id = cluster_id(&config, &state).unwrap();
         assert_eq!((id.len(), cluster_id(&config, &state).as_ref()), (16, Ok(&id)));
+        let node = media_node_id(&state).unwrap();
+        assert_eq!(media_node_id(&state), Ok(node));
     }
 
     #[test]

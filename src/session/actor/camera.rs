@@ -31,7 +31,6 @@ impl Actor {
     }
 
     fn add_camera(&mut self, properties: Arc<CameraProperties>) -> Result<Arc<ConnectionSnapshot>, Denied> {
-        self.settle_down()?;
         let (scheme, place) = scheme_and_place(&properties.camera.url);
         let id = self.fresh_id(|| ConnectionId::random_camera(scheme, place));
         let info = stream::of_camera(&id, self.clock.unix_ms());
@@ -51,6 +50,7 @@ impl Actor {
         info: StreamInfo,
         properties: Arc<CameraProperties>,
     ) -> Result<Arc<ConnectionSnapshot>, Denied> {
+        self.settle_down()?;
         let (_, place) = scheme_and_place(&properties.camera.url);
         let tracks = self.below.add_tracks(true, true)?;
         let now = info.created_at;
