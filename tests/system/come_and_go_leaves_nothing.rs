@@ -94,7 +94,7 @@ fn flat(what: &str, half: &Holdings, end: &Holdings) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_who_see_or_show_a_picture() {
     let scene = Scene::open().await;
-    let alone = scene.house.daemon.holdings();
+    let alone = Holdings::at_rest(scene.house.daemon.pid(), PATIENCE).await;
     for _ in 0..20 {
         scene.round().await;
     }
@@ -109,7 +109,7 @@ async fn two_hundred_who_see_or_show_a_picture() {
 #[tokio::test(flavor = "multi_thread")]
 async fn handshakes_that_fail() {
     let scene = Scene::open().await;
-    let alone = scene.house.daemon.holdings();
+    let alone = Holdings::at_rest(scene.house.daemon.pid(), PATIENCE).await;
     let mut before = None;
     for _ in 0..2 {
         for _ in 0..5 {
@@ -186,7 +186,7 @@ fn forge_fingerprint(offer: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_requests_for_what_does_not_exist() {
     let house = House::open().await;
-    let before = house.daemon.holdings();
+    let before = Holdings::at_rest(house.daemon.pid(), PATIENCE).await;
     ask_for_nothing(&house, 300).await;
     let half = Holdings::wait_for(house.daemon.pid(), &before, PATIENCE).await;
     ask_for_nothing(&house, 700).await;

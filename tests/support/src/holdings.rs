@@ -36,6 +36,23 @@ impl Holdings {
         Holdings { descriptors, threads: tasks.len(), children, resident: resident.unwrap_or_default() }
     }
 
+    /// What it has once nothing of that has changed for a second: what the start, or those who were served before, left for later
+    /// is done. Panics when it does not come to rest within `span`.
+    pub async fn at_rest(pid: i32, span: Duration) -> Holdings {
+        let deadline = Instant::now() + span;
+        let (mut held, mut since) = (Holdings::of(pid), Instant::now());
+        while since.elapsed() < Duration::from_secs(1) {
+            assert!(Instant::now() < deadline, "no rest within {span:?}: {held:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let now = Holdings::of(pid);
+            if (&now.descriptors, now.threads, &now.children) != (&held.descriptors, held.threads, &held.children) {
+                since = Instant::now();
+            }
+            held = now;
+        }
+        held
+    }
+
     /// Has it what it had `before`: the same descriptors and children, as many threads but for two? Memory is another question.
     pub fn returned_to(&self, before: &Holdings) -> bool {
         self.descriptors == before.descriptors && self.children == before.children && self.threads.abs_diff(before.threads) <= 2
