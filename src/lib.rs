@@ -16,13 +16,14 @@
 //! | 1 | [`config`], [`wire`], [`rtp`], [`layout`] | properties; what daemon and workers say to each other; packets and codecs; grids |
 //! | 1 | [`hardware`] | which elements decode and encode, the board's own first |
 //! | 1 | [`disk`], [`mp4`] | crash-safe writes; the file of a recording: written, finished in place, recovered |
-//! | 0 | [`ids`], [`clock`] | identifiers; now and sleep |
+//! | 0 | [`ids`], [`clock`], [`causes`] | identifiers; now and sleep; errors with all that caused them |
 //!
 //! Three rivers run through the house. *Control*: a door builds a [`session::Command`], the session's actor decides, the answer
 //! and the notices leave through the client's one outgoing queue. *Media*: RTP packets enter the [`engine`] from a browser or
 //! from a worker's socket, become part of a track, and are fanned out; a session is never on their way. *Workers*: whatever
 //! needs GStreamer is a process of its own, started and watched by [`jobs`].
 
+pub mod causes;
 pub mod clock;
 pub mod cluster;
 pub mod config;

@@ -42,6 +42,7 @@ const FLOORS: &[(&str, u8, Wing)] = &[
     ("rtp", 1, Ground),
     ("ids", 0, Ground),
     ("clock", 0, Ground),
+    ("causes", 0, Ground),
 ];
 
 /// Rooms of one floor of which the first may know the second: the media messages carry RTP packets and name their codecs, as the

@@ -2,6 +2,7 @@
 //! or nowhere.
 
 use super::queue::Waiting;
+use crate::causes::with_causes;
 use crate::clock::Clock;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +18,6 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,7 +127,7 @@ impl Endpoint for Http {
         let (client, clock) = (self.client.clone(), self.clock);
         Box::pin(async move {
             let exchange = async {
-                let answer = client.request(request.map_err(|error| error.to_string())?).await.map_err(|error| whole(&error))?;
+                let answer = client.request(request.map_err(|error| error.to_string())?).await.map_err(|error| with_causes(&error))?;
                 let (parts, body) = answer.into_parts();
                 // an answer that is too long, or breaks off, is one all the same
                 let _ = Limited::new(body, ANSWER).collect().await;
@@ -233,17 +233,6 @@ impl ServerCertVerifier for Anybody {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
     }
-}
-
-/// An error with all that caused it.
-fn whole(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

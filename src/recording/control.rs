@@ -24,6 +24,7 @@ use super::recordings::{Request, Shared};
 use super::recovery;
 use super::slots::{Slot, Slots};
 use super::told;
+use crate::causes::with_causes;
 use crate::clock::{Clock, monotonic_ns};
 use crate::events::Record;
 use crate::ids::JobId;
@@ -333,7 +334,7 @@ async fn create(library: Arc<Library>, clock: Clock, request: &Request) -> Resul
     });
     match made.await {
         Ok(Ok(recording)) => Ok((*recording).clone()),
-        Ok(Err(error)) => Err(recovery::whole(&error)),
+        Ok(Err(error)) => Err(with_causes(&error)),
         Err(error) => Err(error.to_string()),
     }
 }

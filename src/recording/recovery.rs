@@ -12,6 +12,7 @@ use super::library::Library;
 use super::parts::{self, Films};
 use super::plan::{Recording, Status};
 use super::told;
+use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::disk::{self, FolderLock};
 use crate::events::Bus;
@@ -53,13 +54,13 @@ async fn finish_all(library: Arc<Library>, unfinished: Vec<Arc<Recording>>, even
 pub async fn films(library: &Library, recording: &Recording, clock: Clock) -> Films {
     let lock = match lock(library.folder(&recording.id), clock).await {
         Ok(lock) => lock,
-        Err(error) => return Films { fault: Some(whole(&error)), ..Films::default() },
+        Err(error) => return Films { fault: Some(with_causes(&error)), ..Films::default() },
     };
     let name = recording.name.clone();
     let found = tokio::task::spawn_blocking(move || parts::finish(&lock, &name)).await;
     match found {
         Ok(Ok(films)) => films,
-        Ok(Err(error)) => Films { fault: Some(whole(&error)), ..Films::default() },
+        Ok(Err(error)) => Films { fault: Some(with_causes(&error)), ..Films::default() },
         Err(error) => Films { fault: Some(error.to_string()), ..Films::default() },
     }
 }
@@ -86,7 +87,7 @@ pub async fn save(library: &Arc<Library>, recording: Recording) {
     let (library, id) = (library.clone(), recording.id.clone());
     match tokio::task::spawn_blocking(move || library.save(recording)).await {
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::error!(recording = %id, error = whole(&error), "the metadata cannot be written"),
+        Ok(Err(error)) => tracing::error!(recording = %id, error = with_causes(&error), "the metadata cannot be written"),
         Err(error) => tracing::error!(recording = %id, %error, "the metadata is not written"),
     }
 }
@@ -100,17 +101,6 @@ async fn lock(folder: PathBuf, clock: Clock) -> Result<FolderLock, disk::Error> 
             result => return result,
         }
     }
-}
-
-/// An error with all its causes.
-pub fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ pub(super) fn properties(record: &SessionRecord) -> SessionProperties {
         custom_session_id: kept.custom_id.then(|| record.id.as_str().into()),
         forced_video_codec: meaning(&CODECS, &kept.forced_video_codec),
         allow_transcoding: kept.allow_transcoding,
-        // nodes have other ids after a start
+        // a wish for the time before the first participant: the session had one
         media_node: None,
     }
 }

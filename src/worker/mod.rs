@@ -7,8 +7,8 @@
 //!
 //! `pipeline` owns a pipeline and its safe end, `bus` is the one translator of bus messages, `camera` is the job that pulls a
 //! camera, `compose` the one that mixes many streams into one file, `transcode` the one that makes another codec of a picture. What
-//! several jobs do stands beside them: `inlet` makes whole access units of the packets that a job is given, `unit` and `output` of
-//! those that it gives. A job runs once and returns why it ended; trying again is the supervisor's.
+//! several jobs do stands beside them: `inlet` makes whole access units of the packets that a job is given, `source` gives them to
+//! a decoder, `unit` and `output` make them of those that it gives. A job runs once and returns why it ended; trying again is the supervisor's.
 
 mod bus;
 mod camera;
@@ -18,6 +18,7 @@ mod link;
 mod output;
 mod pipeline;
 mod socket;
+mod source;
 mod transcode;
 mod unit;
 mod watchdog;

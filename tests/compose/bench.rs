@@ -46,8 +46,12 @@ pub fn cell(number: usize, count: usize) -> Area {
     Area { x, y, width, height }.inner()
 }
 
-/// One film at a time: they are made in real time, and two would take each other's processor.
+/// One thing at a time: films are made in real time, and whoever encodes or reads one meanwhile takes away their processor.
 static STUDIO: Mutex<()> = Mutex::new(());
+
+fn studio() -> MutexGuard<'static, ()> {
+    STUDIO.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A composer and who plays to it.
 pub struct Bench {
@@ -101,7 +105,7 @@ impl Bench {
 
     /// No file gets longer than `room` bytes, when there is a limit.
     pub fn with_room(video: Option<ComposedVideo>, audio: Option<ComposedAudio>, room: Option<u64>) -> Bench {
-        let _studio = STUDIO.lock().unwrap_or_else(PoisonError::into_inner);
+        let _studio = studio();
         let folder = tempfile::tempdir().unwrap();
         let (media, its_media) = media::pair().unwrap();
         let began = monotonic_ns();
@@ -442,6 +446,7 @@ impl Take {
             std::fs::copy(&self.path, PathBuf::from(keep).join(format!("{name}.mp4"))).unwrap();
         }
         assert!(self.folder.path().exists());
+        let _studio = studio();
         Film::read(&self.path, true, true).unwrap()
     }
 
@@ -475,6 +480,7 @@ pub fn audio_reel(number: u8, silent: bool) -> Arc<Reel> {
 
 /// Encodes what a test will play, so that its plan keeps its times.
 pub fn prepare(looks: &[(u8, Look)]) {
+    let _studio = studio();
     for (number, look) in looks {
         video_reel(*number, *look);
         audio_reel(*number, false);

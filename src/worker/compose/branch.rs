@@ -12,16 +12,15 @@ use super::timing::{Grid, Screen};
 use crate::clock::monotonic_ns;
 use crate::layout::{Rect, letterbox};
 use crate::rtp::{Codec, Kind};
+use crate::worker::source::{self, Full};
 use gstreamer::glib::BoolError;
 use gstreamer::prelude::*;
-use gstreamer::{Bin, Buffer, BufferList, Caps, ClockTime, Element, EventView, Pad, PadProbeData, PadProbeReturn, PadProbeType};
+use gstreamer::{Bin, Caps, ClockTime, Element, EventView, Pad, PadProbeData, PadProbeReturn, PadProbeType};
 use gstreamer_app::AppSrc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How long the last picture of a source that sends none stays, in ns; then its cell is black.
 const HOLD: u64 = 5_000_000_000;
-/// Bytes of packets that may wait for their decoder: the longest GOP the daemon keeps, and as much again.
-const WAITING: u64 = 16 * 1024 * 1024;
 
 /// Names of branches, by which the bus tells a slot's trouble from everybody's.
 pub const PREFIX: &str = "slot-";
@@ -36,10 +35,6 @@ pub struct Branch {
     pad: Pad,
     shape: Arc<Mutex<Shape>>,
 }
-
-/// The decoder has no room for more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Full;
 
 impl Branch {
     /// Builds and links it; `began` is the recording's first moment, CLOCK_MONOTONIC in ns. `None` when the recording has no
@@ -98,21 +93,9 @@ impl Branch {
 
     /// Gives a unit to the decoder; its time is `pts`, ns since the recording began.
     pub fn push(&self, pts: u64, unit: Unit) -> Result<(), Full> {
-        if self.source.current_level_bytes() > WAITING {
-            return Err(Full);
-        }
-        let mut list = BufferList::new_sized(unit.packets.len());
-        if let Some(list) = list.get_mut() {
-            for packet in unit.packets {
-                let mut buffer = Buffer::from_mut_slice(packet);
-                if let Some(buffer) = buffer.get_mut() {
-                    buffer.set_pts(ClockTime::from_nseconds(pts));
-                }
-                list.add(buffer);
-            }
-        }
+        source::room(&self.source)?;
         // a branch that failed says so on the bus
-        let _ = self.source.push_buffer_list(list);
+        let _ = self.source.push_buffer_list(source::packets(unit, pts));
         Ok(())
     }
 

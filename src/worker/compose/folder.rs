@@ -3,6 +3,7 @@
 //! There is one file as long as all processes encode alike: it is gone on with whether its writer died or failed and finished it.
 //! One that encodes otherwise (another encoder, say) begins the next part: no player decodes both from one file.
 
+use crate::causes::with_causes;
 use crate::disk::{self, FolderLock};
 use crate::mp4::{self, Format, Writer};
 use crate::wire::compose::part_name;
@@ -77,13 +78,7 @@ fn path(folder: &Path, part: u32) -> PathBuf {
 
 /// A failure of the file, with all its causes.
 pub fn failure(error: &dyn Error) -> Failure {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    Failure { kind: FailureKind::Disk, text }
+    Failure { kind: FailureKind::Disk, text: with_causes(error) }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 //!                    └─ 5 s: forgotten                  └──────── RemoveSlot ─────────┘
 //! ```
 
-use super::branch::{Branch, Full, PREFIX};
+use super::branch::{Branch, PREFIX};
 use super::early::Early;
 use super::inlet::{Inlet, Unit};
 use super::stage::Stage;
@@ -18,6 +18,7 @@ use crate::layout::best_fit;
 use crate::rtp::{Format, Kind};
 use crate::wire::compose::{ComposeSlot, ComposedVideo};
 use crate::wire::media::Message;
+use crate::worker::source::Full;
 use std::collections::{BTreeMap, HashMap};
 
 /// Pause before the elements of a slot are made again after they failed, in ns.

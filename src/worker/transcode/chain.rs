@@ -20,24 +20,17 @@ use crate::worker::Turns;
 use crate::worker::inlet::Unit;
 use crate::worker::output::{self, Shared};
 use crate::worker::pipeline::Pipeline;
+use crate::worker::source::{self, Full};
 use gstreamer::glib::BoolError;
 use gstreamer::prelude::*;
-use gstreamer::{
-    Bin, Buffer, BufferList, Caps, CapsRef, ClockTime, ElementFactory, EventView, Fraction, Pad, PadProbeData, PadProbeReturn, PadProbeType,
-};
+use gstreamer::{Bin, Caps, CapsRef, ClockTime, ElementFactory, EventView, Fraction, Pad, PadProbeData, PadProbeReturn, PadProbeType};
 use gstreamer_app::AppSrc;
 use gstreamer_video::UpstreamForceKeyUnitEvent;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes of packets that may wait for the decoder: the longest GOP the daemon keeps, and as much again.
-const WAITING: u64 = 16 * 1024 * 1024;
 /// Of all packets; it means nothing, but a depayloader refuses caps without one.
 const PAYLOAD_TYPE: u8 = 97;
-
-/// The decoder has no room for more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Full;
 
 /// What the job and the threads of the pipeline share. Holds no element.
 #[derive(Debug)]
@@ -135,19 +128,9 @@ impl Chain {
 
     /// Gives a unit to the decoder.
     pub fn push(&self, unit: Unit) -> Result<(), Full> {
-        if self.source.current_level_bytes() > WAITING {
-            return Err(Full);
-        }
-        let mut list = BufferList::new_sized(unit.packets.len());
-        if let Some(list) = list.get_mut() {
-            for packet in unit.packets {
-                let mut buffer = Buffer::from_mut_slice(packet);
-                if let Some(buffer) = buffer.get_mut() {
-                    buffer.set_pts(ClockTime::from_nseconds(unit.captured_ns));
-                }
-                list.add(buffer);
-            }
-        }
+        source::room(&self.source)?;
+        let captured_ns = unit.captured_ns;
+        let list = source::packets(unit, captured_ns);
         self.live.decoding.given(monotonic_ns());
         // a pipeline that failed says so on the bus
         let _ = self.source.push_buffer_list(list);

@@ -18,7 +18,7 @@ mod picture;
 mod pulse;
 mod rate;
 
-use self::chain::{Chain, Full};
+use self::chain::Chain;
 use self::rate::Meter;
 use super::inlet::{Inlet, Unit};
 use super::link::Link;
@@ -30,6 +30,7 @@ use crate::rtp::{Codec, Format, Kind};
 use crate::wire::control::{Failure, FailureKind, FromWorker, ToWorker, VIDEO_SLOT};
 use crate::wire::media::{Message, PacketIter, encode_keyframe_request};
 use crate::wire::transcode::TranscodeSpec;
+use crate::worker::source::Full;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
