@@ -7,7 +7,8 @@
 //! | `start` | configuration and files, up to the point where nothing but ports can fail |
 //! | `run` | the wiring: engine, jobs, sessions, doors; what reloads and restarts; the order of the stop |
 //! | `doors` | listeners and routes, which a reload replaces |
-//! | `reload`, `restart` | SIGHUP; POST restart |
+//! | `reload`, `restart`, `life` | SIGHUP; POST restart; how often that was |
+//! | `nodes` | this box as a media node |
 //! | `http` | listeners, TLS, limits |
 //! | `listeners` | who is told of events |
 //! | `tls`, `state` | certificate and secret, and the folder that keeps them |
@@ -17,8 +18,10 @@ mod addresses;
 pub mod args;
 mod doors;
 mod http;
+mod life;
 mod listeners;
 mod log;
+mod nodes;
 mod origin;
 mod reload;
 mod restart;

@@ -16,7 +16,7 @@
 //! | `recovery` | the next start | R1 to R3 |
 //! | `told` | what the world is told of a recording. Pure | |
 //!
-//! `stops` (tests) stops after each step.
+//! `stops` (tests) stops after each step; `lives` (tests) tells any story at all.
 //!
 //! On disk (rest.md §11.1): `<id>/.recording.<id>` is the metadata, `<id>/<name>.mp4` the film. While it is being made it is called
 //! `part-1.mp4`, and `.lock` is held by who writes it. Who writes what: the composer the parts, this room all else.
@@ -24,6 +24,8 @@
 mod control;
 mod error;
 mod library;
+#[cfg(test)]
+mod lives;
 mod metadata;
 mod parts;
 mod plan;

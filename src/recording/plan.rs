@@ -129,6 +129,7 @@ pub enum StopReason {
     LastParticipantLeft,
     AutomaticStop,
     MediaServerDisconnect,
+    NodeCrashed,
     OpenviduServerStopped,
 }
 
@@ -141,6 +142,7 @@ impl StopReason {
             StopReason::LastParticipantLeft => "lastParticipantLeft",
             StopReason::AutomaticStop => "automaticStop",
             StopReason::MediaServerDisconnect => "mediaServerDisconnect",
+            StopReason::NodeCrashed => "nodeCrashed",
             StopReason::OpenviduServerStopped => "openviduServerStopped",
         }
     }

@@ -13,6 +13,7 @@
 //! | `/config`, `/config/openvidu-…` | GET | `config` |
 //! | `/restart` | POST | [`restart`] |
 //! | `/health` | GET | [`health`] |
+//! | `/status` | GET | [`status`] |
 //!
 //! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), `/openvidu/cdr` and `/openvidu/layouts` (`cdr`), and
 //! `/openvidu/accept-certificate` (`certificate`). [`frame()`] stands around all doors of the box; there the paths of releases before
@@ -41,6 +42,7 @@ mod routes;
 mod session_body;
 mod sessions;
 mod signal;
+pub mod status;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -72,6 +74,7 @@ pub struct Api {
     pub engine: engine::Handle,
     /// Where POST restart goes: one request at a time.
     pub restart: mpsc::Sender<restart::Request>,
+    pub life: status::Life,
 }
 
 /// The routes of the API, without their frame.

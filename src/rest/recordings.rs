@@ -3,6 +3,7 @@
 use super::body::Fields;
 use super::error::Failure;
 use super::{Api, media_nodes, recording_body, render};
+use crate::config::Edition;
 use crate::ids::{RecordingId, SessionId};
 use crate::recording::{Error, Library, Progress, Recording, Recordings, Status, to_json};
 use crate::session::Command;
@@ -17,8 +18,11 @@ use std::time::Duration;
 /// How long a stop waits for the file; then it answers `stopped`, and the recording goes on to its end alone.
 const STOPPING: Duration = Duration::from_secs(5);
 
-/// POST start: 200 when the file grows, and the refusals of rest.md §10.2 in their order.
-pub async fn start(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Failure> {
+/// POST start: 200 when the file grows, and the refusals of rest.md §10.2 in their order; 405 for any other word.
+pub async fn start(State(api): State<Arc<Api>>, Path(word): Path<String>, request: Request) -> Result<Response, Failure> {
+    if word != "start" {
+        return Err(Failure::framework(StatusCode::METHOD_NOT_ALLOWED, "a recording is made by POST …/recordings/start"));
+    }
     let fields = Fields::require(request).await?;
     recordings(&api)?;
     let session = fields.string("session")?.ok_or_else(|| Failure::bad("\"session\" parameter is mandatory"))?;
@@ -79,6 +83,12 @@ fn recordings(api: &Api) -> Result<&Recordings, NotRecorded> {
     api.recordings.as_ref().ok_or(NotRecorded::Off)
 }
 
+/// With the media node that has it, where there are such; recordings are made and kept on this box.
 fn json(recording: &Recording, api: &Api) -> Value {
-    Value::Object(to_json(recording, &api.config.public_url()))
+    let mut object = to_json(recording, &api.config.public_url());
+    if api.config.edition == Edition::Pro {
+        let behind = object.keys().position(|key| key == "sessionId").map_or(object.len(), |at| at + 1);
+        object.shift_insert(behind, "mediaNode".into(), json!(api.registry.cluster().own_id().as_str()));
+    }
+    Value::Object(object)
 }

@@ -4,7 +4,7 @@
 //! the frame asks the table about every request that carries a scoped key.
 
 use super::Api;
-use super::{cdr, certificate, config, connections, files, health, media_nodes, recordings, restart, sessions, signal, tokens};
+use super::{cdr, certificate, config, connections, files, health, media_nodes, recordings, restart, sessions, signal, status, tokens};
 use crate::keys::Right;
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
@@ -69,8 +69,9 @@ pub const ROUTES: &[Route] = &[
     here("PATCH", "/openvidu/api/media-nodes/{node}", Administer, MediaNode, || patch(media_nodes::change)),
     here("DELETE", "/openvidu/api/media-nodes/{node}", Administer, MediaNode, || delete(media_nodes::remove)),
     here("GET", "/openvidu/api/recordings", SeeRecordings, Nothing, || get(recordings::list)),
-    here("POST", "/openvidu/api/recordings/start", ChangeRecordings, SessionInBody("session"), || post(recordings::start)),
     here("POST", "/openvidu/api/recordings/stop/{recording}", ChangeRecordings, Recording, || post(recordings::stop)),
+    // `start`, in the place of an id: a path of its own would hide the recording that is called so
+    here("POST", "/openvidu/api/recordings/{recording}", ChangeRecordings, SessionInBody("session"), || post(recordings::start)),
     here("GET", "/openvidu/api/recordings/{recording}", SeeRecordings, Recording, || get(recordings::one)),
     here("DELETE", "/openvidu/api/recordings/{recording}", ChangeRecordings, Recording, || delete(recordings::delete)),
     here("GET", "/openvidu/recordings/{recording}/{file}", Download, File, || get(files::film)),
@@ -85,6 +86,7 @@ pub const ROUTES: &[Route] = &[
     here("GET", "/openvidu/api/config/openvidu-cdr", Administer, Nothing, || get(config::cdr)),
     here("POST", "/openvidu/api/restart", Administer, Nothing, || post(restart::restart)),
     here("GET", "/openvidu/api/health", Health, Nothing, || get(health::health)),
+    here("GET", "/openvidu/api/status", Health, Nothing, || get(status::status)),
     public("GET", "/openvidu/accept-certificate", || get(certificate::page)),
     elsewhere("GET", "/metrics", Some(Observe), Nothing),
     // these doors look at credentials themselves
