@@ -54,6 +54,7 @@ pub use routes::{Names, ROUTES, Route};
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::engine;
+use crate::guard::Lockout;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use axum::Router;
@@ -69,6 +70,8 @@ pub struct Api {
     /// With the port that is really bound.
     pub config: Arc<Config>,
     pub secret: Secret,
+    /// Bounds guesses at the secret.
+    pub lockout: Lockout,
     pub clock: Clock,
     /// Asked for a sign of life only.
     pub engine: engine::Handle,

@@ -31,8 +31,7 @@ pub async fn list(State(api): State<Arc<Api>>, era: Era, RawQuery(query): RawQue
     let sessions: Vec<_> = api.registry.all().iter().map(SessionHandle::snapshot).collect();
     let transports = webrtc_stats::gather(stats, sessions.iter().map(Arc::as_ref), &api.engine).await;
     let view = View { pending, transports: transports.as_ref(), ..View::new(&api.config, era) };
-    let content = sessions.iter().map(|session| render::session(session, view)).collect();
-    Ok(render::ok(&render::list(content)))
+    Ok(render::ok_list(sessions.iter().map(|session| render::session(session, view))).await)
 }
 
 /// GET of one: 200, 404 unknown.
