@@ -51,4 +51,4 @@ bench: setup ## measure: viewers beside the floor of this machine, the composer 
 	@touch $@
 
 clean: ## remove everything that was built or installed here
-	rm -rf target $(DEMO)/node_modules $(BROWSER)/node_modules
+	rm -rf target tests/java/target $(DEMO)/node_modules $(BROWSER)/node_modules

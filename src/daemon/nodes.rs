@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(
             told.iter().map(|record| step(record)).collect::<Vec<_>>(),
             [
-                r#"crash of media_A with [SessionId("gate")]"#,
+                "crash of media_A with [gate]",
                 "stream nodeCrashed",
                 "participant nodeCrashed",
                 "session nodeCrashed",
