@@ -187,16 +187,33 @@ impl Library {
         self.list().iter().filter(|recording| lacks(recording)).map(|recording| (**recording).clone()).collect()
     }
 
-    /// T2 of [`super::thumbnails`]: gives the thumbnail that was written under its temporary name its own.
-    pub(super) fn keep_thumbnail(&self, recording: &Recording) -> Result<(), Error> {
+    /// T1 of [`super::thumbnails`]: where the thumbnail of a recording is to be written, a name that nobody has had before. What earlier
+    /// tries left is removed. `None`: the recording is gone.
+    pub(super) fn begin_thumbnail(&self, recording: &Recording) -> Option<PathBuf> {
         let _folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.thumbnail(&recording.id);
         if !self.has(recording) {
-            // what cannot be removed now is swept at the end of the one whose folder it is
-            let _ = fs::remove_file(disk::temporary(&path));
+            return None;
+        }
+        let (folder, name) = (self.folder(&recording.id), thumbnail_name(&recording.id));
+        let left = format!(".{name}.");
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&left) {
+                // what cannot be removed goes with the recording
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Some(disk::temporary(&folder.join(format!("{name}.{}", rand::random::<u64>()))))
+    }
+
+    /// T2 of [`super::thumbnails`]: gives the thumbnail that was written as `temporary` its own name.
+    pub(super) fn keep_thumbnail(&self, recording: &Recording, temporary: &Path) -> Result<(), Error> {
+        let _folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.has(recording) {
+            // another recording's folder
+            let _ = fs::remove_file(temporary);
             return Ok(());
         }
-        Ok(disk::publish(&disk::temporary(&path), &path)?)
+        Ok(disk::publish(temporary, &self.thumbnail(&recording.id))?)
     }
 
     fn text(&self, recording: &Recording) -> String {

@@ -323,7 +323,7 @@ async fn while_its_thumbnail_is_made() {
         scene.recordings.shared.kill().await;
         drop(scene);
         if left.is_some() {
-            fs::write(disk::temporary(&picture), contents).unwrap();
+            fs::write(disk::temporary(&picture.with_extension("jpg.7")), contents).unwrap();
         }
         assert!(open(root.path()).file(&id, "S.jpg").is_none(), "{left:?}");
         let mut scene = started_until(root.path(), true, |_| picture.exists()).await;
@@ -346,7 +346,9 @@ async fn a_thumbnail_is_not_given_to_another_recording_of_the_same_id() {
     let session = SessionId::from("S");
     let make = |id| Recording { id, session: session.clone(), created_at: first.created_at + 1, ..recording(Status::Starting) };
     assert_eq!(library.create(&session, make).unwrap().id, id);
-    fs::write(disk::temporary(&picture), "of the first").unwrap();
-    library.keep_thumbnail(&first).unwrap();
+    assert!(library.begin_thumbnail(&first).is_none());
+    let temporary = disk::temporary(&picture.with_extension("jpg.7"));
+    fs::write(&temporary, "of the first").unwrap();
+    library.keep_thumbnail(&first, &temporary).unwrap();
     assert_eq!(entries(picture.parent().unwrap()), [".recording.S", ".reserve"]);
 }

@@ -5,23 +5,25 @@
 //!
 //! # Steps, for each recording that has ended with a picture
 //!
-//! - **T1** a worker writes the picture under a temporary name, and syncs it.
+//! - **T1** a worker writes the picture under a temporary name of its own, and syncs it: the worker of a daemon that was killed may
+//!   still be at it.
 //! - **T2** rename it to its own name, sync the folder; but only if the recording is still the one that was asked for: it may have been
 //!   deleted, and another may have its id by now.
 //!
 //! Killed between them, the next start does both again: at its beginning every film without a picture gets one, the newest first.
 
+use super::library::Library;
 use super::plan::Recording;
 use super::recordings::Shared;
 use crate::causes::with_causes;
 use crate::clock::Clock;
-use crate::disk;
 use crate::ids::RecordingId;
 use crate::jobs;
 use crate::wire::control::Spec;
 use crate::wire::media;
 use crate::wire::thumbnail::ThumbnailSpec;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -106,16 +108,23 @@ pub(super) async fn run(shared: Arc<Shared>, mut orders: mpsc::Receiver<Recordin
 
 /// T1 and T2.
 async fn make(shared: &Arc<Shared>, recording: &Recording) -> Result<(), String> {
-    let picture = shared.library.thumbnail(&recording.id);
-    let spec = ThumbnailSpec {
-        film: shared.library.film(recording).to_string_lossy().into_owned(),
-        picture: disk::temporary(&picture).to_string_lossy().into_owned(),
-        width: WIDTH,
-    };
+    let begun = with_library(shared, recording, |library, recording| library.begin_thumbnail(recording));
+    let Some(picture) = begun.await? else { return Ok(()) };
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let spec = ThumbnailSpec { film: text(&shared.library.film(recording)), picture: text(&picture), width: WIDTH };
     drawn(shared, recording, spec).await?;
+    let kept = with_library(shared, recording, move |library, recording| library.keep_thumbnail(recording, &picture));
+    kept.await?.map_err(|error| with_causes(&error))
+}
+
+/// Does what waits for the disk.
+async fn with_library<R: Send + 'static>(
+    shared: &Arc<Shared>,
+    recording: &Recording,
+    work: impl FnOnce(&Library, &Recording) -> R + Send + 'static,
+) -> Result<R, String> {
     let (library, recording) = (shared.library.clone(), recording.clone());
-    let kept = tokio::task::spawn_blocking(move || library.keep_thumbnail(&recording)).await;
-    kept.map_err(|error| error.to_string())?.map_err(|error| with_causes(&error))
+    tokio::task::spawn_blocking(move || work(&library, &recording)).await.map_err(|error| error.to_string())
 }
 
 /// T1: one process, and no second try.

@@ -62,7 +62,13 @@ fn build(pipeline: &Pipeline, spec: &ThumbnailSpec) -> Result<AppSink, Failure> 
 
 /// The picture in the middle, or that at the beginning where the pictures end before.
 fn middle(pipeline: &Pipeline, sink: &AppSink, queue: &Receiver<Turn>) -> Result<Sample, Failure> {
-    pipeline.gst().set_state(State::Paused).map_err(failed)?;
+    if let Err(error) = pipeline.gst().set_state(State::Paused) {
+        let told = queue.try_iter().find_map(|turn| match turn {
+            Turn::Failed(failure) => Some(failure),
+            _ => None,
+        });
+        return Err(told.unwrap_or_else(|| failed(error)));
+    }
     let first = shown(sink, queue)?;
     let length = pipeline.gst().query_duration::<ClockTime>().unwrap_or_default();
     pipeline.gst().seek_simple(SeekFlags::FLUSH | SeekFlags::ACCURATE, length / 2).map_err(failed)?;

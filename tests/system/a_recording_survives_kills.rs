@@ -107,13 +107,13 @@ async fn of_its_daemon_before_the_thumbnail_is_made() {
     let thumbnail = scene.folder.path().join("S/S.jpg");
     // it may just have been in time
     let _ = std::fs::remove_file(&thumbnail);
-    std::fs::write(scene.folder.path().join("S/.S.jpg.viduct-new"), "half").unwrap();
+    std::fs::write(scene.folder.path().join("S/.S.jpg.7.viduct-new"), "half").unwrap();
     let (_house, recording, folder) = scene.next_start().await;
     assert_eq!(recording["status"], "ready", "{recording}");
     until("the thumbnail is there", PATIENCE, || thumbnail.exists()).await;
     assert_eq!(crate::house::sizes(&thumbnail), [(480, 360)]);
     film(folder.path());
-    assert!(!folder.path().join("S/.S.jpg.viduct-new").exists());
+    assert!(!folder.path().join("S/.S.jpg.7.viduct-new").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -390,7 +390,6 @@ async fn a_thumbnail_that_is_not_made_costs_nothing_but_itself() {
     // it is given up, and the next is made
     bench.composers.lock().unwrap().draws = true;
     tokio::time::advance(std::time::Duration::from_secs(61)).await;
-    tokio::time::resume();
     assert_eq!(bench.get("/openvidu/recordings/S~1/S~1.jpg", &[]).await.status(), 200);
     assert_eq!(bench.get("/openvidu/recordings/S/S.jpg", &[]).await.status(), 404);
 }
