@@ -5,6 +5,7 @@ use super::start::Tls;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::events::Meter;
+use crate::guard::Lockout;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use crate::{engine, jobs, rest, signaling, web, whip};
@@ -36,6 +37,8 @@ pub struct Ground {
 /// The doors.
 pub struct Doors {
     ground: Ground,
+    /// Shared by all doors, and outlives reloads.
+    lockout: Lockout,
     stop: watch::Sender<bool>,
     servers: JoinSet<()>,
     /// The signaling door; it closes its sockets itself, and outlives reloads.
@@ -49,23 +52,24 @@ impl Doors {
     /// Opens them. Further answers are as `config` says until [`Doors::repaint`].
     pub fn open(ground: Ground, https: (TcpListener, Tls), http: Option<TcpListener>, config: Arc<Config>) -> Doors {
         let (registry, clock, secret) = (&ground.registry, ground.clock, &ground.secret);
-        let sockets = Arc::new(signaling::Door::new(registry.clone(), clock, secret.reveal().to_owned(), ground.ice.clone()));
-        let viewers = Arc::new(whip::Door::new(registry.clone(), secret.clone()));
+        let lockout = Lockout::new(clock);
+        let sockets = Arc::new(signaling::Door::new(registry.clone(), clock, secret.clone(), lockout.clone(), ground.ice.clone()));
+        let viewers = Arc::new(whip::Door::new(registry.clone(), secret.clone(), lockout.clone()));
         let (listener, Tls(tls)) = https;
         let (stop, stopped) = watch::channel(false);
-        let (app, apps) = watch::channel(app(&ground, &sockets, &viewers, config));
+        let (app, apps) = watch::channel(app(&ground, &lockout, &sockets, &viewers, config));
         let (tls, acceptors) = watch::channel(tls);
         let mut servers = JoinSet::new();
         if let Some(listener) = http {
             servers.spawn(http::serve(listener, None, apps.clone(), clock, stopped.clone()));
         }
         servers.spawn(http::serve(listener, Some(acceptors), apps, clock, stopped));
-        Doors { ground, stop, servers, sockets, viewers, app, tls }
+        Doors { ground, lockout, stop, servers, sockets, viewers, app, tls }
     }
 
     /// Requests from now on are answered as `config` says, connections from now on get this certificate. Nobody who is inside notices.
     pub fn repaint(&self, config: Arc<Config>, tls: Tls) {
-        let _old = self.app.send_replace(app(&self.ground, &self.sockets, &self.viewers, config));
+        let _old = self.app.send_replace(app(&self.ground, &self.lockout, &self.sockets, &self.viewers, config));
         let _old = self.tls.send_replace(tls.0);
     }
 
@@ -86,7 +90,7 @@ impl Doors {
 }
 
 /// All routes of the box in their frame.
-fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door>, config: Arc<Config>) -> Router {
+fn app(ground: &Ground, lockout: &Lockout, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door>, config: Arc<Config>) -> Router {
     let Ground { registry, recordings, engine, counters, events, secret, clock, restart, .. } = ground;
     let watched = web::Watched {
         registry: registry.clone(),
@@ -100,6 +104,7 @@ fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door
         recordings: recordings.clone(),
         config,
         secret: secret.clone(),
+        lockout: lockout.clone(),
         clock: *clock,
         engine: engine.clone(),
         restart: restart.clone(),

@@ -12,6 +12,11 @@ pub fn access(authorization: Option<&str>, secret: &Secret) -> Option<Access> {
     }
 }
 
+/// Does the header carry a token rather than the secret?
+pub fn is_bearer(authorization: &str) -> bool {
+    authorization.trim().split_once(' ').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+}
+
 fn token_of(text: &str) -> Option<String> {
     let token = match url::Url::parse(text) {
         Ok(url) => url.query_pairs().find(|(name, _)| name == "token")?.1.into_owned(),

@@ -19,6 +19,7 @@ mod ticket;
 mod whep;
 
 use crate::config::Secret;
+use crate::guard::Lockout;
 use crate::session::Registry;
 use axum::Router;
 use axum::routing::post;
@@ -30,13 +31,14 @@ use ticket::Seal;
 pub struct Door {
     registry: Registry,
     secret: Secret,
+    lockout: Lockout,
     seal: Seal,
 }
 
 impl Door {
-    /// The door to the sessions of `registry`; `secret` admits anonymous viewers.
-    pub fn new(registry: Registry, secret: Secret) -> Door {
-        Door { registry, secret, seal: Seal::random() }
+    /// The door to the sessions of `registry`; `secret` admits anonymous viewers, and `lockout` bounds guesses at it.
+    pub fn new(registry: Registry, secret: Secret, lockout: Lockout) -> Door {
+        Door { registry, secret, lockout, seal: Seal::random() }
     }
 }
 
