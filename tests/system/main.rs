@@ -46,4 +46,5 @@ mod start_contract;
 mod stun_is_answered;
 mod systemd_hears_of_every_step;
 mod the_java_client_is_served;
+mod what_was_acknowledged_survives_kills;
 mod whep_access;
