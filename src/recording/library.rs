@@ -149,12 +149,13 @@ impl Library {
         Ok(())
     }
 
-    /// The file `name` of a finished recording. Nothing else in its folder can be had, nor anything outside.
+    /// The file `name` of a finished recording. Nothing else in its folder can be had, nor anything outside, not even by a link.
     pub fn file(&self, id: &RecordingId, name: &str) -> Option<PathBuf> {
         let recording = self.get(id).filter(|recording| recording.status.is_final())?;
         let folder = self.folder(id);
         let mut files = (1..).map(|number| file_name(&recording.name, number)).take_while(|file| folder.join(file).is_file());
-        files.find(|file| file == name).map(|file| folder.join(file))
+        let file = files.find(|file| file == name)?;
+        disk::file_within(&self.root, &Path::new(id.as_str()).join(file))
     }
 
     /// Where a recording lies.
@@ -269,12 +270,16 @@ mod tests {
             fs::write(library.folder(&id).join(name), "x").unwrap();
         }
         for name in ["lobby.mp4", "lobby-2.mp4"] {
-            assert_eq!(library.file(&id, name), Some(library.folder(&id).join(name)));
+            assert_eq!(library.file(&id, name), library.folder(&id).join(name).canonicalize().ok());
         }
         for name in ["lobby-4.mp4", "part-1.mp4", ".lock", ".recording.A", "", ".", "..", "../A/lobby.mp4", "lobby.mp4/", "x"] {
             assert_eq!(library.file(&id, name), None, "{name}");
         }
         assert_eq!(library.file(&"..".into(), "lobby.mp4"), None);
+        let film = library.folder(&id).join("lobby.mp4");
+        fs::remove_file(&film).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", &film).unwrap();
+        assert_eq!(library.file(&id, "lobby.mp4"), None, "a link out of the folder is no film");
     }
 
     #[test]
