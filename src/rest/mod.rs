@@ -16,7 +16,7 @@
 //!
 //! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), `/openvidu/cdr` and `/openvidu/layouts` (`cdr`), and
 //! `/openvidu/accept-certificate` (`certificate`). [`frame()`] stands around all doors of the box; there the paths of releases before
-//! 2.16 become those of today (`legacy`). No rule of the domain lives here; GET handlers read snapshots and queue nothing.
+//! 2.16 become those of today (`legacy`). Router and rights come from one table of routes (`routes`). No rule of the domain lives here; GET handlers read snapshots and queue nothing.
 
 mod auth;
 mod body;
@@ -37,6 +37,7 @@ mod recording_body;
 mod recordings;
 mod render;
 pub mod restart;
+mod routes;
 mod session_body;
 mod sessions;
 mod signal;
@@ -46,6 +47,7 @@ mod tokens;
 mod webrtc_stats;
 
 pub use frame::frame;
+pub use routes::{Names, ROUTES, Route};
 
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
@@ -54,7 +56,6 @@ use crate::guard::Lockout;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use axum::Router;
-use axum::routing::{delete, get, post};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -78,35 +79,5 @@ pub struct Api {
 
 /// The routes of the API, without their frame.
 pub fn routes(api: Arc<Api>) -> Router {
-    Router::new()
-        .route("/openvidu/api/sessions", post(sessions::create).get(sessions::list))
-        .route("/openvidu/api/sessions/{session}", get(sessions::one).delete(sessions::close))
-        .route("/openvidu/api/sessions/{session}/connection", post(connections::create).get(connections::list))
-        .route(
-            "/openvidu/api/sessions/{session}/connection/{connection}",
-            get(connections::one).patch(connections::change).delete(connections::remove),
-        )
-        .route("/openvidu/api/sessions/{session}/stream/{stream}", delete(connections::end_stream))
-        .route("/openvidu/api/tokens", post(tokens::create))
-        .route("/openvidu/api/signal", post(signal::send))
-        .route("/openvidu/api/media-nodes", get(media_nodes::list).post(media_nodes::add).put(media_nodes::discover))
-        .route("/openvidu/api/media-nodes/{node}", get(media_nodes::one).patch(media_nodes::change).delete(media_nodes::remove))
-        .route("/openvidu/api/recordings", get(recordings::list))
-        .route("/openvidu/api/recordings/start", post(recordings::start))
-        .route("/openvidu/api/recordings/stop/{recording}", post(recordings::stop))
-        .route("/openvidu/api/recordings/{recording}", get(recordings::one).delete(recordings::delete))
-        .route("/openvidu/recordings/{recording}/{file}", get(files::film))
-        .route("/openvidu/cdr", get(cdr::list))
-        .route("/openvidu/cdr/{file}", get(cdr::one))
-        .route("/openvidu/layouts/{*path}", get(cdr::layout))
-        .route("/openvidu/api/config", get(config::all))
-        .route("/openvidu/api/config/openvidu-version", get(config::version))
-        .route("/openvidu/api/config/openvidu-publicurl", get(config::public_url))
-        .route("/openvidu/api/config/openvidu-recording", get(config::recording))
-        .route("/openvidu/api/config/openvidu-recording-path", get(config::recording_path))
-        .route("/openvidu/api/config/openvidu-cdr", get(config::cdr))
-        .route("/openvidu/api/restart", post(restart::restart))
-        .route("/openvidu/api/health", get(health::health))
-        .route("/openvidu/accept-certificate", get(certificate::page))
-        .with_state(api)
+    routes::router().with_state(api)
 }

@@ -51,6 +51,7 @@ impl House {
         tokio::spawn(async move { router_registry.route(heard, no_jobs).await });
         let properties = SessionProperties {
             media_node: None,
+            old_recording_keys: false,
             media_mode: MediaMode::Routed,
             recording_mode: RecordingMode::Manual,
             default_recording: RecordingProperties::default(),

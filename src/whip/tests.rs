@@ -72,6 +72,7 @@ impl Bench {
         tokio::spawn(async move { router.route(heard, jobs_heard).await });
         let properties = SessionProperties {
             media_node: None,
+            old_recording_keys: false,
             media_mode: MediaMode::Routed,
             recording_mode: RecordingMode::Manual,
             default_recording: RecordingProperties::default(),

@@ -50,5 +50,6 @@ mod slow_clients_are_cut_and_slow_readers_are_served;
 mod start_contract;
 mod stun_is_answered;
 mod systemd_hears_of_every_step;
+mod the_java_client_is_served;
 mod whep_access;
 mod wrong_secrets_have_to_wait;
