@@ -201,7 +201,7 @@ fn bare<'a>(host: &Host<&'a str>) -> Cow<'a, str> {
 }
 
 /// The path up to the first segment with a `=`: some makers put `user=…&password=…` there.
-fn public_path(path: &str) -> &str {
+pub fn public_path(path: &str) -> &str {
     match path.find('=').and_then(|equals| path[..equals].rfind('/')) {
         Some(slash) => &path[..slash],
         None => path,

@@ -58,7 +58,8 @@ async fn heads_and_bodies_that_do_not_come() {
         stream
     };
     let post = format!("POST /openvidu/api/sessions HTTP/1.1\r\nHost: x\r\n{RIGHT}Content-Type: application/json\r\n");
-    let (silent, head, kept, body, chunks, others) = tokio::join!(
+    let (handshake, silent, head, kept, body, chunks, others) = tokio::join!(
+        async { trickle("no TLS", wire::connect(house.daemon.ports.https).await, b"", HEAD).await },
         async { trickle("no request", open(String::new()).await, b"", HEAD).await },
         async { trickle("a head a byte at a time", open("GET / HTTP/1.1\r\nX: ".into()).await, b"x", HEAD).await },
         async { trickle("a kept connection", open("GET / HTTP/1.1\r\nHost: x\r\n\r\n".into()).await, b"", HEAD).await },
@@ -71,6 +72,7 @@ async fn heads_and_bodies_that_do_not_come() {
             }
         },
     );
+    assert_eq!(handshake.status, 0);
     assert_eq!((silent.status, head.status, kept.status, others), (0, 0, 404, ()));
     assert!(body.is_error(408) && chunks.is_error(408), "{body:?} {chunks:?}");
 }
