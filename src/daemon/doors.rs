@@ -5,6 +5,7 @@ use super::start::Tls;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::events::Meter;
+use crate::keys::Guard;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use crate::{engine, jobs, rest, signaling, web, whip};
@@ -25,7 +26,9 @@ pub struct Ground {
     /// What became of the workers so far.
     pub counters: jobs::Counters,
     pub events: Meter,
+    /// For clients that join with it; named keys do not.
     pub secret: Secret,
+    pub guard: Guard,
     pub clock: Clock,
     /// What clients ask for their own address.
     pub ice: Vec<String>,
@@ -50,7 +53,7 @@ impl Doors {
     pub fn open(ground: Ground, https: (TcpListener, Tls), http: Option<TcpListener>, config: Arc<Config>) -> Doors {
         let (registry, clock, secret) = (&ground.registry, ground.clock, &ground.secret);
         let sockets = Arc::new(signaling::Door::new(registry.clone(), clock, secret.reveal().to_owned(), ground.ice.clone()));
-        let viewers = Arc::new(whip::Door::new(registry.clone(), secret.clone()));
+        let viewers = Arc::new(whip::Door::new(registry.clone(), ground.guard.clone()));
         let (listener, Tls(tls)) = https;
         let (stop, stopped) = watch::channel(false);
         let (app, apps) = watch::channel(app(&ground, &sockets, &viewers, config));
@@ -87,7 +90,7 @@ impl Doors {
 
 /// All routes of the box in their frame.
 fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door>, config: Arc<Config>) -> Router {
-    let Ground { registry, recordings, engine, counters, events, secret, clock, restart, .. } = ground;
+    let Ground { registry, recordings, engine, counters, events, guard, clock, restart, .. } = ground;
     let watched = web::Watched {
         registry: registry.clone(),
         recordings: recordings.clone(),
@@ -99,7 +102,7 @@ fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door
         registry: registry.clone(),
         recordings: recordings.clone(),
         config,
-        secret: secret.clone(),
+        guard: guard.clone(),
         clock: *clock,
         engine: engine.clone(),
         restart: restart.clone(),

@@ -11,6 +11,7 @@ use crate::config::{Config, Problem, Value};
 use crate::events::record::MediaNode;
 use crate::events::{Bus, Events, Record};
 use crate::ids::MediaNodeId;
+use crate::keys::Guard;
 use crate::recording::{Library, Recordings};
 use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
@@ -77,6 +78,7 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
         engine: floors.engine.handle.clone(),
         counters: floors.counters.clone(),
         events: floors.events.meter(),
+        guard: Guard::new(secret.clone(), state.keys(), clock),
         secret,
         clock,
         ice: vec![stun_url(&config.domain, media_port)],

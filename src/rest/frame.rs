@@ -5,7 +5,7 @@ use super::legacy::{self, Era};
 use super::{Api, auth, cors};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -19,13 +19,12 @@ pub fn frame(doors: Router, api: Arc<Api>) -> Router {
     Router::new().fallback_service(doors).layer(middleware::map_request_with_state(old_paths, readable_path))
 }
 
-async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+async fn around(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let (path, asked) = (request.uri().path().to_owned(), request.headers().clone());
     let mut response = if cors::is_preflight(request.method(), &asked) {
         StatusCode::OK.into_response()
     } else {
-        let public_films = api.config.recording.as_ref().is_some_and(|recording| recording.public_access);
-        match auth::check(&path, &asked, &api.secret, public_films) {
+        match admit(&api, &mut request).await {
             Ok(()) => next.run(request).await,
             Err(failure) => failure.into_response(),
         }
@@ -35,6 +34,15 @@ async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Re
     }
     cors::allow(&asked, response.headers_mut());
     response
+}
+
+/// Finds out who is asking, and notes it for the handler. Errors: 401, and what a scoped key may not do at all.
+async fn admit(api: &Api, request: &mut Request) -> Result<(), Failure> {
+    let public_films = api.config.recording.as_ref().is_some_and(|recording| recording.public_access);
+    let Some(grant) = auth::identify(request.uri().path(), request.headers(), &api.guard, public_films).await? else { return Ok(()) };
+    auth::permit(&grant, request.method(), request.extensions().get::<MatchedPath>().map(MatchedPath::as_str))?;
+    request.extensions_mut().insert(grant);
+    Ok(())
 }
 
 /// The failure a handler returned, or one made for an error of the framework, which has no JSON body yet.

@@ -20,7 +20,7 @@ const LIMIT: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(15);
 const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
 
-/// POST: 201 with the answer, 401 no or wrong credentials, 404 unknown session or stream, 415 no SDP, 400 or 422 an offer that
+/// POST: 201 with the answer, 401 no or wrong credentials, 403 an API key that may not watch, 404 unknown session or stream, 415 no SDP, 400 or 422 an offer that
 /// cannot be served.
 pub async fn watch(
     State(door): State<Arc<Door>>,
@@ -28,13 +28,12 @@ pub async fn watch(
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let access = access(text(request.headers(), header::AUTHORIZATION), &door.secret).ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "Bearer with the token of a connection, or Basic with the API secret is needed")
-    })?;
+    let session = SessionId::from(session);
+    let access = access(text(request.headers(), header::AUTHORIZATION), &session, &door.guard).await?;
     if !is_sdp(request.headers()) {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the Content-Type must be application/sdp"));
     }
-    let session = door.registry.find(&SessionId::from(session))?;
+    let session = door.registry.find(&session)?;
     let path = request.uri().path().to_owned();
     let platform = text(request.headers(), header::USER_AGENT).unwrap_or_default().to_owned();
     let offer = read_offer(request.into_body()).await?;
