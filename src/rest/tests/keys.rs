@@ -74,11 +74,23 @@ struct World {
     node: String,
     /// What no scoped key may read.
     secrets: Vec<String>,
+    /// The headers of keys, by scope.
+    askers: BTreeMap<&'static str, String>,
+}
+
+/// What was recorded of both sessions.
+#[derive(Clone, Copy, PartialEq)]
+enum Recorded {
+    Nothing,
+    /// One recording, finished.
+    Once,
+    /// The same, and another that goes on.
+    Twice,
 }
 
 impl World {
-    /// `recorded`: both sessions are being recorded again.
-    async fn new(recorded: bool) -> World {
+    /// With keys of these scopes, called as these but with `-`, and one `spare`.
+    async fn new(recorded: Recorded, scopes: &[&'static str]) -> World {
         let mut bench = Bench::new();
         // another door behind the same frame
         let metrics = Router::new().route("/metrics", get(|| async { "measured" }));
@@ -93,19 +105,24 @@ impl World {
             let text = |value: &Value| value.as_str().unwrap().to_owned();
             ids.insert(session, (text(&pending["id"]), text(&camera["publishers"][0]["streamId"])));
             secrets.push(text(&pending["token"]).split("token=").nth(1).unwrap().to_owned());
-            for another in [false, true] {
-                if !another || recorded {
-                    let start = bench.ask("POST", "/openvidu/api/recordings/start", json!({ "session": session })).await;
-                    assert_eq!(start.status, 200, "{}", start.text);
-                }
-                if !another {
-                    assert_eq!(bench.ask("POST", &format!("/openvidu/api/recordings/stop/{session}"), None).await.status, 200);
-                }
+            let start = || async {
+                let started = bench.ask("POST", "/openvidu/api/recordings/start", json!({ "session": session })).await;
+                assert_eq!(started.status, 200, "{}", started.text);
+            };
+            if recorded != Recorded::Nothing {
+                start().await;
+                assert_eq!(bench.ask("POST", &format!("/openvidu/api/recordings/stop/{session}"), None).await.status, 200);
+            }
+            if recorded == Recorded::Twice {
+                start().await;
             }
         }
         let nodes = bench.ask("GET", "/openvidu/api/media-nodes", None).await.json();
         let node = nodes["content"][0]["id"].as_str().unwrap().to_owned();
-        World { bench, ids, node, secrets }
+        let mut world = World { bench, ids, node, secrets, askers: BTreeMap::new() };
+        world.askers = scopes.iter().map(|scope| (*scope, world.key(&scope.replace(':', "-"), scope))).collect();
+        world.key("spare", "recordings");
+        world
     }
 
     /// Makes a key; gives the header that presents it.
@@ -204,7 +221,7 @@ fn every_route_has_its_rule() {
 /// is asked: to a key to everything all is its own, and the old paths lead to the same handlers. All others share two worlds.
 #[tokio::test]
 async fn nobody_reaches_what_is_not_theirs() {
-    let (still, recorded) = (World::new(false).await, World::new(true).await);
+    let (still, recorded) = (World::new(Recorded::Once, &SCOPES).await, World::new(Recorded::Twice, &SCOPES).await);
     let mut asked = 0;
     for (method, path, rule) in RULE.iter().filter(|(_, path, _)| !path.starts_with(ELSEWHERE[0]) && *path != ELSEWHERE[1]) {
         let route = ROUTES.iter().find(|route| (route.method, route.path) == (*method, *path)).unwrap();
@@ -221,7 +238,7 @@ async fn nobody_reaches_what_is_not_theirs() {
 }
 
 /// Asks once, if it tells something new; gives how often it asked.
-async fn check(route: &Route, shared: &World, scope: &str, may: char, object: &str, era: fn(&str) -> String) -> usize {
+async fn check(route: &Route, shared: &World, scope: &'static str, may: char, object: &str, era: fn(&str) -> String) -> usize {
     let what = format!("{} {} of {object} by {scope}", route.method, era(route.path));
     let names_one =
         route.path.contains("{session}") || route.path.contains("{recording}") || matches!(route.names, Names::SessionInBody(_));
@@ -230,21 +247,16 @@ async fn check(route: &Route, shared: &World, scope: &str, may: char, object: &s
     if changes && (era(route.path) != route.path || (scope == "everything" && object != "own")) {
         return 0;
     }
-    let fresh = if changes {
-        Some((World::new(route.path.contains("/stop/")).await, World::new(route.path.contains("/stop/")).await))
-    } else {
-        None
+    let recorded = match route.path {
+        path if path.contains("/stop/") => Recorded::Twice,
+        path if path.contains("/recordings") => Recorded::Once,
+        _ => Recorded::Nothing,
     };
+    let fresh = if changes { Some((World::new(recorded, &[scope]).await, World::new(recorded, &[]).await)) } else { None };
     let (world, twin) = fresh.as_ref().map_or((shared, shared), |(world, twin)| (world, twin));
-    let owner = basic("MY_SECRET");
-    for world in [world, twin] {
-        let _ = world.bench.api.guard.file().revoke("spare");
-        world.key("spare", "recordings");
-    }
-    let _ = world.bench.api.guard.file().revoke("asker");
-    let asker = world.key("asker", scope);
+    let (owner, asker) = (basic("MY_SECRET"), &world.askers[scope]);
     let before = world.all().await;
-    let answer = world.ask_for(&asker, route, object, era).await;
+    let answer = world.ask_for(asker, route, object, era).await;
     if may == 'p' {
         assert_eq!(answer.status, 200, "{what}");
         assert_eq!(world.ask_for("", route, object, era).await.text, answer.text, "{what}");
@@ -262,7 +274,10 @@ async fn check(route: &Route, shared: &World, scope: &str, may: char, object: &s
     } else {
         assert_eq!(answer.status, 403, "{what}: {}", answer.text);
         let message = answer.json()["message"].as_str().unwrap().to_owned();
-        assert!(message.contains(&format!("asker has scope {scope}")) && message.contains("everything"), "{what}: {message}");
+        assert!(
+            message.contains(&format!("{} has scope {scope}", scope.replace(':', "-"))) && message.contains("everything"),
+            "{what}: {message}"
+        );
     }
     if !changes {
         assert_eq!(world.all().await.map(without_keys), before.map(without_keys), "{what}: something changed");
@@ -286,7 +301,7 @@ fn without_keys(text: String) -> String {
 
 #[tokio::test]
 async fn a_route_that_is_not_in_the_table_does_not_exist_for_scoped_keys() {
-    let mut world = World::new(false).await;
+    let mut world = World::new(Recorded::Once, &[]).await;
     let stray = Router::new().route("/openvidu/api/stray", get(|| async { "found" }));
     world.bench.app = frame(routes(world.bench.api.clone()).merge(stray), world.bench.api.clone());
     for (scope, status) in [("everything", 200), ("read-only", 404), ("session:own", 404), ("recordings", 404)] {
@@ -301,7 +316,7 @@ async fn a_route_that_is_not_in_the_table_does_not_exist_for_scoped_keys() {
 
 #[tokio::test]
 async fn lists_hold_what_a_key_may_see() {
-    let world = World::new(false).await;
+    let world = World::new(Recorded::Once, &[]).await;
     let own = world.key("own", "session:own");
     let sessions = world.ask_as(&own, "GET", SESSIONS, None).await.json();
     assert_eq!((&sessions["numberOfElements"], &sessions["content"][0]["id"]), (&json!(1), &json!("own")));
@@ -317,7 +332,7 @@ async fn lists_hold_what_a_key_may_see() {
 
 #[tokio::test]
 async fn a_session_s_key_makes_that_session_and_gets_its_tokens_once() {
-    let world = World::new(false).await;
+    let world = World::new(Recorded::Once, &[]).await;
     let key = world.key("new", "session:new");
     assert_eq!(world.ask_as(&key, "GET", &format!("{SESSIONS}/new"), None).await.status, 404);
     for body in [None, Some(json!({})), Some(json!({"customSessionId": "other"})), Some(json!({"customSessionId": "own"}))] {
@@ -341,7 +356,7 @@ async fn a_session_s_key_makes_that_session_and_gets_its_tokens_once() {
 
 #[tokio::test]
 async fn only_a_key_to_everything_reads_passwords() {
-    let world = World::new(false).await;
+    let world = World::new(Recorded::Once, &[]).await;
     let (all, some) = (world.key("all", "everything"), world.key("some", "read-only"));
     for path in [format!("{SESSIONS}?webRtcStats=true"), format!("{SESSIONS}/own"), format!("{SESSIONS}/own/connection")] {
         let (shown, hidden) = (world.ask_as(&all, "GET", &path, None).await.text, world.ask_as(&some, "GET", &path, None).await.text);
@@ -408,7 +423,7 @@ async fn bad_keys_are_refused_by_name() {
 
 #[tokio::test]
 async fn films_that_are_public_need_no_key_and_no_scope() {
-    let world = World::new(false).await;
+    let world = World::new(Recorded::Once, &[]).await;
     let mut api = (*world.bench.api).clone();
     let mut config = (*api.config).clone();
     config.recording.as_mut().unwrap().public_access = true;
