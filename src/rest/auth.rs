@@ -6,8 +6,9 @@
 
 use super::error::Failure;
 use super::routes::{ROUTES, Route};
-use crate::keys::{Grant, Guard, Refused, Scope};
+use crate::keys::{Grant, Keyring, Refused, Scope};
 use axum::http::{HeaderMap, Method, StatusCode, header};
+use std::net::IpAddr;
 
 /// The trees that need credentials, sub-paths that do not exist included.
 const GUARDED: [&str; 6] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts", "/pro", "/config", "/metrics"];
@@ -15,9 +16,15 @@ const FILMS: &str = "/openvidu/recordings";
 /// The one exception.
 const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
 
-/// Who sends a request to `path` (without trailing slash)? `None`: nobody has to say. Errors: 401 of form B. `public_films`: to films
-/// everybody is as good as the owner.
-pub async fn identify(path: &str, headers: &HeaderMap, guard: &Guard, public_films: bool) -> Result<Option<Grant>, Failure> {
+/// Who sends a request of `client` to `path` (without trailing slash)? `None`: nobody has to say. Errors, of form B: 401, or 429 after
+/// too many wrong credentials. `public_films`: to films everybody is as good as the owner.
+pub async fn identify(
+    path: &str,
+    headers: &HeaderMap,
+    client: IpAddr,
+    keyring: &Keyring,
+    public_films: bool,
+) -> Result<Option<Grant>, Failure> {
     let below = |tree: &str| path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if below(FILMS) && public_films {
         return Ok(Some(Grant::owner()));
@@ -27,11 +34,11 @@ pub async fn identify(path: &str, headers: &HeaderMap, guard: &Guard, public_fil
         return Ok(None);
     }
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    guard.who(header).await.map(Some).map_err(|refused| unauthorized(&refused))
-}
-
-fn unauthorized(refused: &Refused) -> Failure {
-    Failure::framework(StatusCode::UNAUTHORIZED, refused.to_string())
+    let grant = keyring.who(client, header).await.map_err(|refused| match refused {
+        Refused::Locked(locked) => locked.into(),
+        other => Failure::framework(StatusCode::UNAUTHORIZED, other.to_string()),
+    })?;
+    Ok(Some(grant))
 }
 
 /// May a key make such a request, to whatever object? `matched` is the path of the route. Errors: 403 naming the scopes that may; to a
@@ -65,26 +72,43 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::config::Secret;
+    use crate::guard::Lockout;
     use crate::keys::KeyFile;
     use axum::http::HeaderValue;
 
     const FILM: &str = "/openvidu/recordings/ses_A/lobby.mp4";
+    const RIGHT: &str = "Basic T1BFTlZJRFVBUFA6TVlfU0VDUkVU";
+    const WRONG: &str = "Basic T1BFTlZJRFVBUFA6bm8=";
 
-    fn guard() -> Guard {
-        Guard::new(Secret::new("MY_SECRET"), KeyFile::in_state("/proc/no/such".as_ref()), Clock::System)
+    /// 200, or the status of the refusal; whoever asks has not been wrong before.
+    async fn ask(path: &str, authorization: Option<&'static str>, public_films: bool) -> u16 {
+        ask_on(&Lockout::new(Clock::System), path, authorization, public_films).await
+    }
+
+    async fn ask_on(lockout: &Lockout, path: &str, authorization: Option<&'static str>, public_films: bool) -> u16 {
+        let keys = KeyFile::in_state("/proc/no/such".as_ref());
+        let keyring = Keyring::new(Secret::new("MY_SECRET"), lockout.clone(), keys, Clock::System);
+        let headers = authorization.map(|text| (header::AUTHORIZATION, HeaderValue::from_static(text))).into_iter().collect();
+        match identify(path, &headers, IpAddr::from([192, 0, 2, 1]), &keyring, public_films).await {
+            Ok(grant) => {
+                assert!(grant.is_none_or(|grant| grant == Grant::owner()));
+                200
+            }
+            Err(failure) => {
+                assert!(!failure.message.contains("MY_SECRET"));
+                failure.status.as_u16()
+            }
+        }
     }
 
     #[tokio::test]
     async fn films_may_be_public() {
-        assert_eq!(identify(FILM, &HeaderMap::new(), &guard(), true).await, Ok(Some(Grant::owner())));
-        assert!(identify("/openvidu/api/recordings", &HeaderMap::new(), &guard(), true).await.is_err());
+        assert_eq!(ask(FILM, None, true).await, 200);
+        assert_eq!(ask("/openvidu/api/recordings", None, true).await, 401);
     }
 
     #[tokio::test]
     async fn only_the_api_needs_credentials() {
-        let (none, mut right, mut wrong) = (HeaderMap::new(), HeaderMap::new(), HeaderMap::new());
-        right.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic T1BFTlZJRFVBUFA6TVlfU0VDUkVU"));
-        wrong.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic T1BFTlZJRFVBUFA6bm8="));
         for path in [
             "/openvidu/api",
             "/openvidu/api/sessions",
@@ -96,16 +120,31 @@ mod tests {
             "/metrics",
             FILM,
         ] {
-            assert_eq!(identify(path, &right, &guard(), false).await, Ok(Some(Grant::owner())), "{path}");
-            for headers in [&none, &wrong] {
-                let failure = identify(path, headers, &guard(), false).await.unwrap_err();
-                assert_eq!(failure.status, StatusCode::UNAUTHORIZED);
-                assert!(!failure.message.contains("MY_SECRET"));
+            for (header, status) in [(Some(RIGHT), 200), (None, 401), (Some(WRONG), 401)] {
+                assert_eq!(ask(path, header, false).await, status, "{path} {header:?}");
             }
         }
         for path in [PUBLIC, "/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/openvidu/cdrs", "/", "/whep/s/t"] {
-            assert_eq!(identify(path, &none, &guard(), false).await, Ok(None), "{path}");
+            assert_eq!(ask(path, None, false).await, 200, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn wrong_credentials_are_counted_and_requests_without_any_are_not() {
+        let lockout = Lockout::new(Clock::System);
+        let ask = |path, header| ask_on(&lockout, path, header, true);
+        for _ in 0..100 {
+            assert_eq!(ask("/metrics", None).await, 401);
+        }
+        for _ in 0..4 {
+            assert_eq!(ask("/metrics", Some(WRONG)).await, 401);
+        }
+        // what is open to all proves nothing: it neither counts nor forgives
+        for (path, header) in [(PUBLIC, WRONG), (FILM, WRONG), (PUBLIC, RIGHT)] {
+            assert_eq!(ask(path, Some(header)).await, 200);
+        }
+        assert_eq!([ask("/metrics", Some(WRONG)).await, ask("/metrics", Some(RIGHT)).await], [401, 429]);
+        assert_eq!([ask(PUBLIC, Some(WRONG)).await, ask(FILM, None).await, ask("/metrics", None).await], [200, 200, 401]);
     }
 
     #[test]

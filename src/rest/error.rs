@@ -3,6 +3,7 @@
 //! A handler returns a [`Failure`]; `frame` writes its body, because only there are time and path of the request at hand.
 
 use crate::cluster;
+use crate::guard::Locked;
 use crate::keys;
 use crate::recording;
 use crate::session::Denied;
@@ -22,6 +23,8 @@ pub struct Failure {
     form: Form,
     /// What the body says instead of the request's path.
     path: Option<Cow<'static, str>>,
+    /// When to come back, in s.
+    retry_after: Option<u64>,
 }
 
 /// Which of the two bodies.
@@ -36,12 +39,12 @@ enum Form {
 impl Failure {
     /// A failure of form A.
     pub fn own(status: StatusCode, message: impl Into<String>) -> Failure {
-        Failure { status, message: message.into(), form: Form::Own, path: None }
+        Failure { status, message: message.into(), form: Form::Own, path: None, retry_after: None }
     }
 
     /// A failure of form B.
     pub fn framework(status: StatusCode, message: impl Into<String>) -> Failure {
-        Failure { status, message: message.into(), form: Form::Framework, path: None }
+        Failure { status, message: message.into(), form: Form::Framework, path: None, retry_after: None }
     }
 
     /// 400 of form A.
@@ -74,6 +77,13 @@ impl Failure {
             "message": self.message,
             "path": self.path.as_deref().unwrap_or(path),
         })
+    }
+}
+
+impl From<Locked> for Failure {
+    fn from(locked: Locked) -> Failure {
+        let retry_after = Some(locked.seconds);
+        Failure { retry_after, ..Failure::framework(StatusCode::TOO_MANY_REQUESTS, locked.to_string()) }
     }
 }
 
@@ -156,6 +166,9 @@ impl IntoResponse for Failure {
         let mut response = self.status.into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Realm\""));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response.extensions_mut().insert(self);
         response

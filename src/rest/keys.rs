@@ -63,7 +63,7 @@ fn json(key: &Key) -> Value {
 }
 
 async fn on_disk<T: Send + 'static>(api: &Api, work: impl FnOnce(&KeyFile) -> Result<T, Error> + Send + 'static) -> Result<T, Failure> {
-    let file = api.guard.file().clone();
+    let file = api.keyring.file().clone();
     let done = tokio::task::spawn_blocking(move || work(&file)).await;
     Ok(done.map_err(|error| Failure::own(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))??)
 }

@@ -56,7 +56,7 @@ pub use routes::{Names, ROUTES, Route};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine;
-use crate::keys::Guard;
+use crate::keys::Keyring;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use axum::Router;
@@ -72,7 +72,7 @@ pub struct Api {
     /// With the port that is really bound.
     pub config: Arc<Config>,
     /// Knows who is asking.
-    pub guard: Guard,
+    pub keyring: Keyring,
     pub clock: Clock,
     /// Asked for a sign of life only.
     pub engine: engine::Handle,

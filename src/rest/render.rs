@@ -84,7 +84,7 @@ pub fn session(snapshot: &SessionSnapshot, view: View) -> Value {
     if let (Edition::Pro, Some(node)) = (view.config.edition, &snapshot.media_node) {
         object["mediaNodeId"] = json!(node.as_str());
     }
-    if view.era == Era::Legacy {
+    if view.era == Era::Legacy || properties.old_recording_keys {
         old_recording_keys(&mut object, &properties.default_recording);
     }
     object

@@ -2,17 +2,22 @@
 
 use super::error::Problem;
 use crate::ids::SessionId;
-use crate::keys::{Guard, Right};
+use crate::keys::{Keyring, PREFIX, Refused, Right};
 use crate::session::{Access, Denied};
 use axum::http::StatusCode;
+use std::net::IpAddr;
 
-/// `Bearer` with a connection's token (its URL, or the `tok_…` in it), else the API secret or an API key that may watch. Errors: 401, 403
-/// a key that may not watch, 404 one that does not reach this session.
-pub async fn access(authorization: Option<&str>, session: &SessionId, guard: &Guard) -> Result<Access, Problem> {
-    let grant = match guard.who(authorization).await {
-        Ok(grant) => grant,
-        Err(refused) => return authorization.and_then(token).map(Access::Token).ok_or_else(|| unauthorized(&refused.to_string())),
-    };
+/// `Bearer` with a connection's token (its URL, or the `tok_…` in it), else the API secret or an API key that may watch. Only these are
+/// looked after as guesses: tokens are as long as keys, and players repeat used ones. Errors: 401, 429 too many wrong ones, 403 a key
+/// that may not watch, 404 one that does not reach this session.
+pub async fn access(authorization: Option<&str>, client: IpAddr, session: &SessionId, keyring: &Keyring) -> Result<Access, Problem> {
+    if let Some(token) = authorization.and_then(bearer).filter(|text| !text.starts_with(PREFIX)) {
+        return token_of(token).map(Access::Token).ok_or_else(|| unauthorized(&Refused::Wrong));
+    }
+    let grant = keyring.who(client, authorization).await.map_err(|refused| match refused {
+        Refused::Locked(locked) => locked.into(),
+        other => unauthorized(&other),
+    })?;
     if !grant.scope.allows(Right::Watch) {
         let needed = Right::Watch.scopes();
         let detail = format!("the API key has scope {}; this needs a key of scope {needed}, or a token", grant.scope);
@@ -24,13 +29,13 @@ pub async fn access(authorization: Option<&str>, session: &SessionId, guard: &Gu
     Ok(Access::Secret)
 }
 
-fn unauthorized(refused: &str) -> Problem {
+fn unauthorized(refused: &Refused) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, format!("{refused}; or Bearer with the token of a connection"))
 }
 
-fn token(authorization: &str) -> Option<String> {
+fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.trim().split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") { token_of(token.trim()) } else { None }
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn token_of(text: &str) -> Option<String> {
@@ -46,11 +51,19 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::config::Secret;
+    use crate::guard::Lockout;
     use crate::keys::{KeyFile, Wish};
+    use std::path::Path;
+
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn keyring(state: &Path) -> Keyring {
+        Keyring::new(Secret::new("MY_SECRET"), Lockout::new(Clock::System), KeyFile::in_state(state), Clock::System)
+    }
 
     #[tokio::test]
     async fn tokens_and_secret_are_understood() {
-        let guard = Guard::new(Secret::new("MY_SECRET"), KeyFile::in_state("/proc/no/such".as_ref()), Clock::System);
+        let keyring = keyring("/proc/no/such".as_ref());
         let token = |t: &str| Some(Access::Token(t.into()));
         for (header, access_is) in [
             (Some("Bearer tok_A1"), token("tok_A1")),
@@ -67,7 +80,7 @@ mod tests {
             (Some(""), None),
             (None, None),
         ] {
-            let got = access(header, &"s".into(), &guard).await;
+            let got = access(header, CLIENT, &"s".into(), &keyring).await;
             assert_eq!(got.as_ref().ok(), access_is.as_ref(), "{header:?}");
             assert!(got.is_ok() || got.is_err_and(|problem| problem.status == StatusCode::UNAUTHORIZED));
         }
@@ -76,7 +89,7 @@ mod tests {
     #[tokio::test]
     async fn keys_watch_as_far_as_they_reach() {
         let state = tempfile::tempdir().unwrap();
-        let guard = Guard::new(Secret::new("MY_SECRET"), KeyFile::in_state(state.path()), Clock::System);
+        let keyring = keyring(state.path());
         for (scope, session, answer) in [
             ("everything", "gate", 200),
             ("session:gate", "gate", 200),
@@ -85,12 +98,12 @@ mod tests {
             ("recordings", "gate", 403),
         ] {
             let wish = Wish { name: "k".into(), scope: scope.parse().unwrap(), expires_at: None };
-            let header = format!("Bearer {}", guard.file().create(wish, 0).unwrap().1);
-            let got = access(Some(&header), &session.into(), &guard).await.map_err(|problem| problem.status.as_u16());
+            let header = format!("Bearer {}", keyring.file().create(wish, 0).unwrap().1);
+            let got = access(Some(&header), CLIENT, &session.into(), &keyring).await.map_err(|problem| problem.status.as_u16());
             assert_eq!(got, if answer == 200 { Ok(Access::Secret) } else { Err(answer) }, "{scope} {session}");
-            guard.file().revoke("k").unwrap();
-            // what is no key any more is a token, and the session will not know it
-            assert!(matches!(access(Some(&header), &session.into(), &guard).await, Ok(Access::Token(_))));
+            keyring.file().revoke("k").unwrap();
+            let revoked = access(Some(&header), IpAddr::from([192, 0, 2, 9]), &session.into(), &keyring).await.unwrap_err();
+            assert_eq!(revoked.status, StatusCode::UNAUTHORIZED);
         }
     }
 }

@@ -18,7 +18,7 @@ mod tests;
 mod ticket;
 mod whep;
 
-use crate::keys::Guard;
+use crate::keys::Keyring;
 use crate::session::Registry;
 use axum::Router;
 use axum::routing::post;
@@ -29,14 +29,14 @@ use ticket::Seal;
 #[derive(Debug)]
 pub struct Door {
     registry: Registry,
-    guard: Guard,
+    keyring: Keyring,
     seal: Seal,
 }
 
 impl Door {
-    /// The door to the sessions of `registry`; whoever `guard` knows may be an anonymous viewer.
-    pub fn new(registry: Registry, guard: Guard) -> Door {
-        Door { registry, guard, seal: Seal::random() }
+    /// The door to the sessions of `registry`; whoever `keyring` knows may be an anonymous viewer.
+    pub fn new(registry: Registry, keyring: Keyring) -> Door {
+        Door { registry, keyring, seal: Seal::random() }
     }
 }
 

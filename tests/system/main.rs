@@ -45,4 +45,5 @@ mod sessions_begin_and_end;
 mod start_contract;
 mod stun_is_answered;
 mod systemd_hears_of_every_step;
+mod the_java_client_is_served;
 mod whep_access;

@@ -128,7 +128,7 @@ impl World {
     /// Makes a key; gives the header that presents it.
     fn key(&self, name: &str, scope: &str) -> String {
         let wish = Wish { name: name.into(), scope: scope.parse().unwrap(), expires_at: None };
-        format!("Bearer {}", self.bench.api.guard.file().create(wish, 0).unwrap().1)
+        format!("Bearer {}", self.bench.api.keyring.file().create(wish, 0).unwrap().1)
     }
 
     async fn ask_as(&self, authorization: &str, method: &str, path: &str, body: Option<Value>) -> Answer {

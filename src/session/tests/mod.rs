@@ -386,6 +386,7 @@ impl House {
 fn properties() -> SessionProperties {
     SessionProperties {
         media_node: None,
+        old_recording_keys: false,
         media_mode: MediaMode::Routed,
         recording_mode: RecordingMode::Manual,
         default_recording: RecordingProperties::default(),

@@ -9,8 +9,10 @@ use super::key::{Key, day, hash};
 use super::scope::Scope;
 use crate::clock::Clock;
 use crate::config::Secret;
+use crate::guard::{Locked, Lockout};
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -40,15 +42,19 @@ pub enum Refused {
     /// Said only to who has the key.
     #[error("the API key {0} has expired; make another one")]
     Expired(String),
+    #[error("{0}")]
+    Locked(#[from] Locked),
 }
 
-/// Knows the API secret and the keys. Cheap to clone.
+/// The API secret and the keys. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Guard(Arc<Inner>);
+pub struct Keyring(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     secret: Secret,
+    /// Bounds guesses.
+    lockout: Lockout,
     file: KeyFile,
     clock: Clock,
     known: Mutex<Known>,
@@ -90,10 +96,10 @@ impl Stamp {
     }
 }
 
-impl Guard {
-    /// The guard of a box with this secret and these keys.
-    pub fn new(secret: Secret, file: KeyFile, clock: Clock) -> Guard {
-        Guard(Arc::new(Inner { secret, file, clock, known: Mutex::default() }))
+impl Keyring {
+    /// The secret and the keys of a box; `lockout` bounds guesses at them.
+    pub fn new(secret: Secret, lockout: Lockout, file: KeyFile, clock: Clock) -> Keyring {
+        Keyring(Arc::new(Inner { secret, lockout, file, clock, known: Mutex::default() }))
     }
 
     /// Where keys are made and revoked.
@@ -101,34 +107,56 @@ impl Guard {
         &self.0.file
     }
 
-    /// Who sends this `Authorization` header?
-    pub async fn who(&self, authorization: Option<&str>) -> Result<Grant, Refused> {
+    /// Who sends this `Authorization` header from the address `client`? Errors: nobody we know, or one that has to wait after wrong ones.
+    pub async fn who(&self, client: IpAddr, authorization: Option<&str>) -> Result<Grant, Refused> {
+        // without any it is no try: clients ask for the challenge
         let header = authorization.ok_or(Refused::Missing)?;
-        if self.0.secret.opens(header) {
-            return Ok(Grant::owner());
+        let (presented, now) = (presented(header), self.0.clock.unix_ms());
+        let keys = match presented {
+            Some(_) => self.keys().await,
+            None => Arc::default(),
+        };
+        let verify = || {
+            let owner = self.0.secret.opens(header).then(|| Ok(Grant::owner()));
+            owner.or_else(|| of_key(&keys, presented.as_ref()?, now))
+        };
+        let grant = self.0.lockout.attempt(client, header, verify)?.ok_or(Refused::Wrong)??;
+        if let Some(key) = keys.iter().find(|key| grant.key.as_ref() == Some(&key.name)) {
+            self.note_use(key, day(now)).await;
         }
-        let presented = presented(header).ok_or(Refused::Wrong)?;
+        Ok(grant)
+    }
+
+    /// The keys in the file at this moment.
+    async fn keys(&self) -> Arc<[Key]> {
         let inner = self.0.clone();
-        let now = inner.clock.unix_ms();
         // the disk may take its time
-        tokio::task::spawn_blocking(move || inner.of_key(&presented, now)).await.unwrap_or(Err(Refused::Wrong))
+        tokio::task::spawn_blocking(move || inner.keys()).await.unwrap_or_default()
+    }
+
+    async fn note_use(&self, key: &Key, day: u64) {
+        if key.last_used_at.is_none_or(|last| last < day) {
+            let (inner, key) = (self.0.clone(), key.clone());
+            // it has said what went wrong
+            let _ = tokio::task::spawn_blocking(move || inner.note_use(&key, day)).await;
+        }
     }
 }
 
-impl Inner {
-    fn of_key(&self, presented: &Presented, now: u64) -> Result<Grant, Refused> {
-        let (hash, keys) = (hash(&presented.secret), self.keys());
-        let key = keys.iter().find(|key| key.has(&hash)).ok_or(Refused::Wrong)?;
-        if presented.name.as_ref().is_some_and(|name| *name != key.name) {
-            return Err(Refused::Wrong);
-        }
-        if key.is_expired(now) {
-            return Err(Refused::Expired(key.name.clone()));
-        }
-        self.note_use(key, day(now));
-        Ok(Grant { scope: key.scope.clone(), key: Some(key.name.clone()) })
+/// Whose key that is. `None`: nobody's.
+fn of_key(keys: &[Key], presented: &Presented, now_ms: u64) -> Option<Result<Grant, Refused>> {
+    let hash = hash(&presented.secret);
+    let key = keys.iter().find(|key| key.has(&hash))?;
+    if presented.name.as_ref().is_some_and(|name| *name != key.name) {
+        return None;
     }
+    if key.is_expired(now_ms) {
+        return Some(Err(Refused::Expired(key.name.clone())));
+    }
+    Some(Ok(Grant { scope: key.scope.clone(), key: Some(key.name.clone()) }))
+}
 
+impl Inner {
     /// The keys in the file at this moment. A file that cannot be read holds none.
     fn keys(&self) -> Arc<[Key]> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,9 +179,6 @@ impl Inner {
     }
 
     fn note_use(&self, key: &Key, day: u64) {
-        if key.last_used_at.is_some_and(|last| last >= day) {
-            return;
-        }
         let earlier = self.known.lock().unwrap_or_else(PoisonError::into_inner).noted.insert(key.name.clone(), day);
         if earlier == Some(day) {
             return;
@@ -174,7 +199,7 @@ mod tests {
     const NOON: u64 = 1_600_000_000_000;
 
     struct Bench {
-        guard: Guard,
+        keyring: Keyring,
         state: tempfile::TempDir,
     }
 
@@ -182,7 +207,7 @@ mod tests {
         fn new() -> Bench {
             let state = tempfile::tempdir().unwrap();
             let file = KeyFile::in_state(state.path());
-            Bench { guard: Guard::new(Secret::new("MY_SECRET"), file, Clock::simulated(NOON)), state }
+            Bench { keyring: Keyring::new(Secret::new("MY_SECRET"), Lockout::new(Clock::System), file, Clock::simulated(NOON)), state }
         }
 
         /// As `viduct key` does: by the file alone.
@@ -191,8 +216,13 @@ mod tests {
             KeyFile::in_state(self.state.path()).create(wish, NOON - 1).unwrap().1
         }
 
+        /// Another one each time, or it would have to wait after wrong keys.
+        fn client(&self) -> IpAddr {
+            std::net::Ipv4Addr::from_bits(rand::random()).into()
+        }
+
         async fn who(&self, header: &str) -> Result<Grant, Refused> {
-            self.guard.who(Some(header)).await
+            self.keyring.who(self.client(), Some(header)).await
         }
     }
 
@@ -222,7 +252,7 @@ mod tests {
         ] {
             assert_eq!(bench.who(&header).await, Err(Refused::Wrong), "{header}");
         }
-        assert_eq!(bench.guard.who(None).await, Err(Refused::Missing));
+        assert_eq!(bench.keyring.who(bench.client(), None).await, Err(Refused::Missing));
     }
 
     #[tokio::test(start_paused = true)]
@@ -235,6 +265,19 @@ mod tests {
             KeyFile::in_state(bench.state.path()).revoke("a").unwrap();
             assert_eq!(bench.who(&header).await, Err(Refused::Wrong), "round {round}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wrong_keys_are_guesses_and_a_request_without_any_is_none() {
+        let bench = Bench::new();
+        let right = format!("Bearer {}", bench.create("a", "read-only", None));
+        let client = IpAddr::from([192, 0, 2, 1]);
+        for n in 0..5 {
+            assert_eq!(bench.keyring.who(client, None).await, Err(Refused::Missing));
+            assert_eq!(bench.keyring.who(client, Some(&format!("Bearer vk_{n}"))).await, Err(Refused::Wrong));
+        }
+        assert!(matches!(bench.keyring.who(client, Some(&right)).await, Err(Refused::Locked(_))));
+        assert!(bench.who(&right).await.is_ok(), "another address notices nothing");
     }
 
     #[tokio::test(start_paused = true)]
@@ -251,13 +294,13 @@ mod tests {
         let bench = Bench::new();
         let header = format!("Bearer {}", bench.create("a", "everything", None));
         assert!(bench.who(&header).await.is_ok());
-        let text = fs::read_to_string(bench.guard.file().path()).unwrap();
-        fs::write(bench.guard.file().path(), "{").unwrap();
+        let text = fs::read_to_string(bench.keyring.file().path()).unwrap();
+        fs::write(bench.keyring.file().path(), "{").unwrap();
         assert_eq!(bench.who(&header).await, Err(Refused::Wrong));
         assert_eq!(bench.who(&basic("OPENVIDUAPP", "MY_SECRET")).await, Ok(Grant::owner()));
-        fs::write(bench.guard.file().path(), text).unwrap();
+        fs::write(bench.keyring.file().path(), text).unwrap();
         assert!(bench.who(&header).await.is_ok());
-        fs::remove_file(bench.guard.file().path()).unwrap();
+        fs::remove_file(bench.keyring.file().path()).unwrap();
         assert_eq!(bench.who(&header).await, Err(Refused::Wrong));
     }
 
@@ -265,16 +308,16 @@ mod tests {
     async fn a_day_of_use_is_written_once() {
         let bench = Bench::new();
         let header = format!("Bearer {}", bench.create("a", "read-only", None));
-        let stamp = || Stamp::of(&fs::metadata(bench.guard.file().path()).unwrap());
+        let stamp = || Stamp::of(&fs::metadata(bench.keyring.file().path()).unwrap());
         bench.who(&header).await.unwrap();
         let noted = stamp();
-        assert_eq!(bench.guard.file().list().unwrap()[0].last_used_at, Some(day(NOON)));
+        assert_eq!(bench.keyring.file().list().unwrap()[0].last_used_at, Some(day(NOON)));
         for _ in 0..100 {
             bench.who(&header).await.unwrap();
         }
         assert_eq!(stamp(), noted);
         tokio::time::advance(std::time::Duration::from_secs(86_400)).await;
         bench.who(&header).await.unwrap();
-        assert_eq!(bench.guard.file().list().unwrap()[0].last_used_at, Some(day(NOON) + 86_400_000));
+        assert_eq!(bench.keyring.file().list().unwrap()[0].last_used_at, Some(day(NOON) + 86_400_000));
     }
 }
