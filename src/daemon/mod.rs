@@ -9,6 +9,7 @@
 //! | `doors` | listeners and routes, which a reload replaces |
 //! | `reload`, `restart`, `life` | SIGHUP; POST restart; how often that was |
 //! | `nodes` | this box as a media node |
+//! | `key` | `viduct key` |
 //! | `http` | listeners, TLS, limits |
 //! | `listeners` | who is told of events |
 //! | `tls`, `state` | certificate and secret, and the folder that keeps them |
@@ -18,6 +19,7 @@ mod addresses;
 pub mod args;
 mod doors;
 mod http;
+mod key;
 mod life;
 mod listeners;
 mod log;

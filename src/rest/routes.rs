@@ -4,7 +4,9 @@
 //! the frame asks the table about every request that carries a scoped key.
 
 use super::Api;
-use super::{cdr, certificate, config, connections, files, health, media_nodes, recordings, restart, sessions, signal, status, tokens};
+use super::{
+    cdr, certificate, config, connections, files, health, keys, media_nodes, recordings, restart, sessions, signal, status, tokens,
+};
 use crate::keys::Right;
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
@@ -43,6 +45,8 @@ pub enum Names {
     File,
     /// `{node}`.
     MediaNode,
+    /// `{key}`.
+    Key,
 }
 
 use Names::*;
@@ -70,8 +74,7 @@ pub const ROUTES: &[Route] = &[
     here("DELETE", "/openvidu/api/media-nodes/{node}", Administer, MediaNode, || delete(media_nodes::remove)),
     here("GET", "/openvidu/api/recordings", SeeRecordings, Nothing, || get(recordings::list)),
     here("POST", "/openvidu/api/recordings/stop/{recording}", ChangeRecordings, Recording, || post(recordings::stop)),
-    // `start`, in the place of an id: a path of its own would hide the recording that is called so
-    here("POST", "/openvidu/api/recordings/{recording}", ChangeRecordings, SessionInBody("session"), || post(recordings::start)),
+    here("POST", "/openvidu/api/recordings/start", ChangeRecordings, SessionInBody("session"), || post(recordings::start)),
     here("GET", "/openvidu/api/recordings/{recording}", SeeRecordings, Recording, || get(recordings::one)),
     here("DELETE", "/openvidu/api/recordings/{recording}", ChangeRecordings, Recording, || delete(recordings::delete)),
     here("GET", "/openvidu/recordings/{recording}/{file}", Download, File, || get(files::film)),
@@ -85,6 +88,10 @@ pub const ROUTES: &[Route] = &[
     here("GET", "/openvidu/api/config/openvidu-recording-path", Administer, Nothing, || get(config::recording_path)),
     here("GET", "/openvidu/api/config/openvidu-cdr", Administer, Nothing, || get(config::cdr)),
     here("POST", "/openvidu/api/restart", Administer, Nothing, || post(restart::restart)),
+    here("POST", "/openvidu/api/keys", Administer, Nothing, || post(keys::create)),
+    here("GET", "/openvidu/api/keys", Administer, Nothing, || get(keys::list)),
+    here("GET", "/openvidu/api/keys/{key}", Administer, Key, || get(keys::one)),
+    here("DELETE", "/openvidu/api/keys/{key}", Administer, Key, || delete(keys::revoke)),
     here("GET", "/openvidu/api/health", Health, Nothing, || get(health::health)),
     here("GET", "/openvidu/api/status", Health, Nothing, || get(status::status)),
     public("GET", "/openvidu/accept-certificate", || get(certificate::page)),
