@@ -38,10 +38,11 @@ browser-test: setup $(BROWSER)/node_modules/.package-lock.json $(DEMO)/node_modu
 	cd $(BROWSER) && node run.mjs $(BROWSER_TESTS)
 
 # make bench BENCH=compose measures one of them alone.
-BENCH := viewers compose
+BENCH := viewers compose control
 bench: setup ## measure: viewers beside the floor of this machine, the composer beside ffmpeg
 	$(RUST) cargo build --release --workspace --bins
 	$(if $(filter viewers,$(BENCH)),target/release/viduct-bench)
+	$(if $(filter control,$(BENCH)),target/release/viduct-bench-control)
 	$(if $(filter compose,$(BENCH)),$(RUST) cargo bench --quiet --bench compose)
 
 # npm writes this file last, so it is newer than the lock file exactly when the install is complete.
@@ -50,4 +51,4 @@ bench: setup ## measure: viewers beside the floor of this machine, the composer 
 	@touch $@
 
 clean: ## remove everything that was built or installed here
-	rm -rf target $(DEMO)/node_modules $(BROWSER)/node_modules
+	rm -rf target tests/java/target $(DEMO)/node_modules $(BROWSER)/node_modules

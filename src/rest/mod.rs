@@ -13,6 +13,7 @@
 //! | `/config`, `/config/openvidu-…` | GET | `config` |
 //! | `/restart` | POST | [`restart`] |
 //! | `/health` | GET | [`health`] |
+//! | `/status` | GET | [`status`] |
 //! | `/keys`, `/keys/{key}` | POST, GET, DELETE | `keys` |
 //!
 //! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), `/openvidu/cdr` and `/openvidu/layouts` (`cdr`), and
@@ -45,6 +46,7 @@ mod seen;
 mod session_body;
 mod sessions;
 mod signal;
+pub mod status;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -78,6 +80,7 @@ pub struct Api {
     pub engine: engine::Handle,
     /// Where POST restart goes: one request at a time.
     pub restart: mpsc::Sender<restart::Request>,
+    pub life: status::Life,
 }
 
 /// The routes of the API, without their frame.

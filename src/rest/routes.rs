@@ -4,7 +4,9 @@
 //! the frame asks the table about every request that carries a scoped key.
 
 use super::Api;
-use super::{cdr, certificate, config, connections, files, health, keys, media_nodes, recordings, restart, sessions, signal, tokens};
+use super::{
+    cdr, certificate, config, connections, files, health, keys, media_nodes, recordings, restart, sessions, signal, status, tokens,
+};
 use crate::keys::Right;
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
@@ -91,6 +93,7 @@ pub const ROUTES: &[Route] = &[
     here("GET", "/openvidu/api/keys/{key}", Administer, Key, || get(keys::one)),
     here("DELETE", "/openvidu/api/keys/{key}", Administer, Key, || delete(keys::revoke)),
     here("GET", "/openvidu/api/health", Health, Nothing, || get(health::health)),
+    here("GET", "/openvidu/api/status", Health, Nothing, || get(status::status)),
     public("GET", "/openvidu/accept-certificate", || get(certificate::page)),
     elsewhere("GET", "/metrics", Some(Observe), Nothing),
     // these doors look at credentials themselves

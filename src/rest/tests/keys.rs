@@ -51,6 +51,7 @@ const RULE: &[(&str, &str, &str)] = &[
     ("GET", "/openvidu/api/keys/{key}", "y..."),
     ("DELETE", "/openvidu/api/keys/{key}", "y..."),
     ("GET", "/openvidu/api/health", "yyyy"),
+    ("GET", "/openvidu/api/status", "yyyy"),
     ("GET", "/metrics", "yy.."),
     ("GET", "/openvidu/cdr", "yy.."),
     ("GET", "/openvidu/cdr/{file}", "yy.."),

@@ -39,7 +39,7 @@ fn has_keys(value: &Value, keys: &[&str]) {
     assert_eq!(value.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>(), keys);
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "id",
     "object",
     "name",
@@ -48,6 +48,7 @@ const KEYS: [&str; 15] = [
     "frameRate",
     "recordingLayout",
     "sessionId",
+    "mediaNode",
     "createdAt",
     "size",
     "duration",
@@ -101,6 +102,14 @@ async fn a_recording_lives_from_start_to_delete() {
             assert_eq!(bench.ask(method, &format!("{API}/{id}"), None).await.status, 404);
         }
     }
+}
+
+#[tokio::test]
+async fn the_community_edition_knows_of_no_node() {
+    let bench = Bench::with(&[("OPENVIDU_EDITION", "ce")], true);
+    bench.session("S", json!({})).await;
+    bench.camera("S").await;
+    has_keys(&bench.recorded("S").await, &KEYS.into_iter().filter(|key| *key != "mediaNode").collect::<Vec<_>>());
 }
 
 #[tokio::test]
