@@ -92,7 +92,8 @@ async fn a_viewer_by_key_watches_its_own_session_alone() {
     let state = tempfile::tempdir().unwrap();
     let house = House::of(options().state(state.path())).await;
     house.session(json!({"customSessionId": "gate"})).await;
-    for (name, scope, status) in [("a", "session:yard", 404), ("b", "read-only", 403), ("c", "recordings", 403), ("d", "session:gate", 404)] {
+    for (name, scope, status) in [("a", "session:yard", 404), ("b", "read-only", 403), ("c", "recordings", 403), ("d", "session:gate", 404)]
+    {
         let secret = made(state.path(), &["create", name, "--scope", scope]);
         let client = Client::new(house.daemon.ports.http).bearer(&secret);
         let refusal = Whep::offer(&client, "gate", "no_such_stream", Peer::viewer(true, true)).await.unwrap_err();
