@@ -15,8 +15,9 @@ use tower_http::services::ServeFile;
 /// GET and HEAD: 200 or 206 with (a range of) the file, 304, 416; 404 for all else.
 pub async fn film(seen: Seen, Path((recording, file)): Path<(String, String)>, request: Request) -> Result<Response, Failure> {
     let not_found = || Failure::framework(StatusCode::NOT_FOUND, "there is nothing at this path");
-    let recording = seen.recording(&RecordingId::from(recording)).ok().flatten().ok_or_else(not_found)?;
-    let path = seen.recorder()?.file(recording.id.clone(), file).await.ok_or_else(not_found)?;
+    let id = RecordingId::from(recording);
+    let _its_own = seen.recording(&id).ok().flatten().ok_or_else(not_found)?;
+    let path = seen.recorder()?.file(id, file).await.ok_or_else(not_found)?;
     match ServeFile::new(path).oneshot(request).await {
         Ok(response) => Ok(response.map(Body::new)),
         Err(never) => match never {},
