@@ -16,6 +16,7 @@
 //! | 1 | [`config`], [`wire`], [`rtp`], [`layout`] | properties; what daemon and workers say to each other; packets and codecs; grids |
 //! | 1 | [`hardware`] | which elements decode and encode, the board's own first |
 //! | 1 | [`disk`], [`mp4`] | crash-safe writes; the file of a recording: written, finished in place, recovered |
+//! | 1 | [`openapi`] | routes and their description: the API document |
 //! | 0 | [`ids`], [`clock`], [`causes`] | identifiers; now and sleep; errors with all that caused them |
 //!
 //! Three rivers run through the house. *Control*: a door builds a [`session::Command`], the session's actor decides, the answer
@@ -36,6 +37,7 @@ pub mod ids;
 pub mod jobs;
 pub mod layout;
 pub mod mp4;
+pub mod openapi;
 pub mod recording;
 pub mod rest;
 pub mod rtp;

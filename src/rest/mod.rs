@@ -1,23 +1,13 @@
 //! The REST door: OpenVidu's HTTP API. Parses and checks, sends one [`session::Command`](crate::session::Command), renders.
 //!
-//! | path below `/openvidu/api` | methods | room |
-//! |---|---|---|
-//! | `/sessions`, `/sessions/{s}` | POST, GET, DELETE | `sessions` |
-//! | `/sessions/{s}/connection`, `…/{c}` | POST, GET, PATCH, DELETE | `connections` |
-//! | `/sessions/{s}/stream/{st}` | DELETE | `connections` |
-//! | `/tokens` | POST | `tokens` |
-//! | `/signal` | POST | `signal` |
-//! | `/media-nodes`, `/media-nodes/{m}` | GET, POST, PUT, PATCH, DELETE | `media_nodes` |
-//! | `/recordings/start`, `/recordings/stop/{r}` | POST | `recordings` |
-//! | `/recordings`, `/recordings/{r}` | GET, DELETE | `recordings` |
-//! | `/config`, `/config/openvidu-…` | GET | `config` |
-//! | `/restart` | POST | [`restart`] |
-//! | `/health` | GET | [`health`] |
+//! `routes` is the table of all there is; the door is built of it, and so is its part of the API document (`about`). A resource has a
+//! file of its own: `sessions`, `connections` with `tokens` and `signal`, `recordings` with `files`, `media_nodes`, `config`,
+//! [`restart`], [`health`], `cdr`, `certificate`. What bodies may ask for is in `*_body`, what answers look like in `render`.
 //!
-//! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), `/openvidu/cdr` and `/openvidu/layouts` (`cdr`), and
-//! `/openvidu/accept-certificate` (`certificate`). [`frame()`] stands around all doors of the box; there the paths of releases before
-//! 2.16 become those of today (`legacy`). No rule of the domain lives here; GET handlers read snapshots and queue nothing.
+//! [`frame()`] stands around all doors of the box; there the paths of releases before 2.16 become those of today (`legacy`). No rule
+//! of the domain lives here; GET handlers read snapshots and queue nothing.
 
+mod about;
 mod auth;
 mod body;
 mod cdr;
@@ -37,6 +27,7 @@ mod recording_body;
 mod recordings;
 mod render;
 pub mod restart;
+mod routes;
 mod session_body;
 mod sessions;
 mod signal;
@@ -45,15 +36,16 @@ mod tests;
 mod tokens;
 mod webrtc_stats;
 
+pub use about::part;
 pub use frame::frame;
 
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::engine;
+use crate::openapi::router;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use axum::Router;
-use axum::routing::{delete, get, post};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -75,35 +67,5 @@ pub struct Api {
 
 /// The routes of the API, without their frame.
 pub fn routes(api: Arc<Api>) -> Router {
-    Router::new()
-        .route("/openvidu/api/sessions", post(sessions::create).get(sessions::list))
-        .route("/openvidu/api/sessions/{session}", get(sessions::one).delete(sessions::close))
-        .route("/openvidu/api/sessions/{session}/connection", post(connections::create).get(connections::list))
-        .route(
-            "/openvidu/api/sessions/{session}/connection/{connection}",
-            get(connections::one).patch(connections::change).delete(connections::remove),
-        )
-        .route("/openvidu/api/sessions/{session}/stream/{stream}", delete(connections::end_stream))
-        .route("/openvidu/api/tokens", post(tokens::create))
-        .route("/openvidu/api/signal", post(signal::send))
-        .route("/openvidu/api/media-nodes", get(media_nodes::list).post(media_nodes::add).put(media_nodes::discover))
-        .route("/openvidu/api/media-nodes/{node}", get(media_nodes::one).patch(media_nodes::change).delete(media_nodes::remove))
-        .route("/openvidu/api/recordings", get(recordings::list))
-        .route("/openvidu/api/recordings/start", post(recordings::start))
-        .route("/openvidu/api/recordings/stop/{recording}", post(recordings::stop))
-        .route("/openvidu/api/recordings/{recording}", get(recordings::one).delete(recordings::delete))
-        .route("/openvidu/recordings/{recording}/{file}", get(files::film))
-        .route("/openvidu/cdr", get(cdr::list))
-        .route("/openvidu/cdr/{file}", get(cdr::one))
-        .route("/openvidu/layouts/{*path}", get(cdr::layout))
-        .route("/openvidu/api/config", get(config::all))
-        .route("/openvidu/api/config/openvidu-version", get(config::version))
-        .route("/openvidu/api/config/openvidu-publicurl", get(config::public_url))
-        .route("/openvidu/api/config/openvidu-recording", get(config::recording))
-        .route("/openvidu/api/config/openvidu-recording-path", get(config::recording_path))
-        .route("/openvidu/api/config/openvidu-cdr", get(config::cdr))
-        .route("/openvidu/api/restart", post(restart::restart))
-        .route("/openvidu/api/health", get(health::health))
-        .route("/openvidu/accept-certificate", get(certificate::page))
-        .with_state(api)
+    router(routes::ROUTES).with_state(api)
 }

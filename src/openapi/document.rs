@@ -1,0 +1,154 @@
+//! The whole document, of what the doors say of themselves. Pure: the same for every box of one version.
+
+use super::operation::parameter;
+use super::{Described, Named, Object, Operation, Schema, Verb};
+use serde_json::{Map, Value, json};
+
+/// What one door adds.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    pub routes: Vec<Described>,
+    /// What its descriptions name.
+    pub schemas: Vec<(&'static str, Schema)>,
+    /// What has to be said before all else, in Markdown.
+    pub notes: String,
+}
+
+/// The groups of operations, in the order of a reader's way.
+const TAGS: &[(&str, &str)] = &[
+    ("Sessions", "Rooms. Who is in the same session can see and hear one another."),
+    ("Connections", "Places in a session: a browser that joins with a token (`WEBRTC`), or a camera that the box plays (`IPCAM`)."),
+    ("Signal", "Messages to the browsers of a session."),
+    ("Recordings", "Films of sessions: begun, ended, listed, fetched, deleted."),
+    ("Media nodes", "The box itself, in the shape of a cluster of one."),
+    ("Watching", "WHEP: any player that speaks it watches a stream with one HTTP request."),
+    ("Box", "How the box is configured, how it fares, what it did."),
+];
+
+/// The variables of paths: name, what it is, what it may look like.
+const VARIABLES: &[(&str, &str, &str)] = &[
+    ("session", "Identifier of a session.", "Room_1"),
+    ("connection", "Identifier of a connection.", "con_A123456789"),
+    ("stream", "Identifier of a stream.", "str_CAM_Wxyz_con_A123456789"),
+    ("recording", "Identifier of a recording.", "Room_1"),
+    ("node", "Identifier of a media node.", "media_A1b2C3d4"),
+    ("file", "Name of a file.", "Room_1.mp4"),
+    ("path", "Path of a file below the folder.", "mine/index.html"),
+    ("viewer", "The last segment of the `Location` that a viewer was given.", "AAAA"),
+];
+
+const ABOUT: &str = "Sessions, cameras, viewers and recordings of a Viduct box.\n\n\
+    The API is that of OpenVidu 2.x: its client libraries work unchanged. Bodies are JSON objects in which `null` counts as \
+    left out and unknown fields are ignored. Moments are milliseconds since 1970-01-01T00:00:00Z. A slash at the end of a path is \
+    ignored, and HEAD is served wherever GET is.\n\n\
+    **Credentials** are HTTP Basic: user `OPENVIDUAPP`, password the value of `OPENVIDU_SECRET`.";
+
+/// The document. `version` is that of the API.
+pub fn document(version: &str, parts: Vec<Part>) -> Value {
+    let (mut about, mut paths, mut schemas) = (ABOUT.to_owned(), Map::new(), Map::new());
+    schemas.insert("Error".into(), error().into_json());
+    for part in parts {
+        if !part.notes.is_empty() {
+            about = format!("{about}\n\n{}", part.notes);
+        }
+        schemas.extend(part.schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema.into_json())));
+        for Described { verb, path, object, operation } in part.routes {
+            let operations = paths.entry(plain(path)).or_insert_with(|| json!({}));
+            operations[verb.as_str().to_ascii_lowercase()] = described(verb, path, object, operation);
+        }
+    }
+    let tags: Vec<Value> = TAGS.iter().map(|(name, description)| json!({ "name": name, "description": description })).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Viduct",
+            "version": version,
+            "description": about,
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/", "description": "The box that serves this document" }],
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "secret": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "User `OPENVIDUAPP`, password: the value of `OPENVIDU_SECRET`.",
+                },
+                "token": { "type": "http", "scheme": "bearer", "description": "The token of a connection, for WHEP." },
+            },
+            "schemas": schemas,
+        },
+    })
+}
+
+/// One operation, with the answers that its kind has in common.
+fn described(verb: Verb, path: &str, object: Object, mut operation: Operation) -> Value {
+    let variables: Vec<Value> = variables(path).map(variable).collect();
+    if operation.takes_json() {
+        operation = operation
+            .refuses(400, "The body is missing where it must not be, is no JSON object, or a field of it is wrong: `message` names it.")
+            .refuses(408, "The body did not arrive in time.")
+            .refuses(413, "The body is larger than 64 KiB.")
+            .refuses(415, "The body is not `application/json`.");
+    } else if !matches!(object, Object::Viewer) && (operation.has_parameters() || !variables.is_empty()) {
+        operation = operation.refuses(400, "A parameter cannot be read.");
+    }
+    let security = match object {
+        Object::Public => json!([]),
+        Object::Viewer if verb == Verb::Post => json!([{ "token": [] }, { "secret": [] }]),
+        Object::Viewer => json!([]),
+        Object::Recording(Named::Path) if operation.may_be_public() => json!([{ "secret": [] }, {}]),
+        Object::Box | Object::Session(_) | Object::Recording(_) => json!([{ "secret": [] }]),
+    };
+    if !matches!(object, Object::Public | Object::Viewer) {
+        operation = operation.refuses(401, "No credentials, or wrong ones.").header("WWW-Authenticate", "`Basic realm=\"Realm\"`");
+    }
+    operation.into_json(variables, security)
+}
+
+/// The names in the braces of a path; the star of a variable that swallows slashes is the router's.
+fn variables(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(|name| name.trim_start_matches('*'))
+}
+
+fn plain(path: &str) -> String {
+    path.replace("{*", "{")
+}
+
+fn variable(name: &str) -> Value {
+    let (_, description, example) = VARIABLES.iter().find(|(known, ..)| *known == name).copied().unwrap_or((name, "", ""));
+    parameter("path", name, Schema::text(description).with("minLength", 1.into()).example(example))
+}
+
+fn error() -> Schema {
+    Schema::object(
+        "Why a request was not served.",
+        [
+            (
+                "timestamp",
+                Schema::one_of(
+                    "When. Refusals of the API itself have a number (milliseconds since 1970), those of the HTTP layer below it a text.",
+                    [Schema::integer("").example(1_616_514_000_000_u64), Schema::text("").example("2021-03-23T15:40:00.042+00:00")],
+                ),
+            ),
+            ("status", Schema::integer("The HTTP status.").within(400, 599).example(404)),
+            ("error", Schema::text("The status in words.").example("Not Found")),
+            ("message", Schema::text("What is wrong, and what would be right.").example("Session Room_1 not found")),
+            ("path", Schema::text("What was asked for.").example("/openvidu/api/sessions/Room_1")),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_found() {
+        assert_eq!(variables("/a/{session}/b/{*path}").collect::<Vec<_>>(), ["session", "path"]);
+        assert_eq!(plain("/a/{*path}"), "/a/{path}");
+        assert_eq!(variables("/a").count(), 0);
+    }
+}
