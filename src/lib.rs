@@ -8,6 +8,7 @@
 //! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
 //! | 3 | [`events`] | what happened, told to the world: call detail records and webhooks |
 //! | 3 | [`state`] | what comes back after a power cut: sessions with cameras |
+//! | 3 | [`keys`] | named API keys: who may do what |
 //! | 3 | [`recording`] | recordings: made by a task each, kept on disk, finished by the next start after a crash |
 //! | 3 | [`cluster`] | media nodes: the box itself, its life, where sessions are placed |
 //! | 2 | [`engine`] | the media thread: one port (UDP and TCP), all peers, all tracks |
@@ -35,6 +36,7 @@ pub mod events;
 pub mod hardware;
 pub mod ids;
 pub mod jobs;
+pub mod keys;
 pub mod layout;
 pub mod mp4;
 pub mod openapi;

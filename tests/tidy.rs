@@ -30,6 +30,7 @@ const FLOORS: &[(&str, u8, Wing)] = &[
     ("cluster", 3, Daemon),
     ("events", 3, Daemon),
     ("state", 3, Daemon),
+    ("keys", 3, Daemon),
     ("engine", 2, Daemon),
     ("jobs", 2, Daemon),
     ("worker", 2, Worker),

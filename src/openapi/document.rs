@@ -1,17 +1,30 @@
-//! The whole document, of what the doors say of themselves. Pure: the same for every box of one version.
+//! The whole document, of what is said of every route. Pure: the same for every box of one version.
 
 use super::operation::parameter;
-use super::{Described, Named, Object, Operation, Schema, Verb};
+use super::{Operation, Schema};
 use serde_json::{Map, Value, json};
 
-/// What one door adds.
-#[derive(Clone, Debug, Default)]
-pub struct Part {
-    pub routes: Vec<Described>,
-    /// What its descriptions name.
-    pub schemas: Vec<(&'static str, Schema)>,
-    /// What has to be said before all else, in Markdown.
-    pub notes: String,
+/// A route, described.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub method: &'static str,
+    /// With its variables in braces; a star in them is the router's.
+    pub path: &'static str,
+    pub access: Access,
+    pub operation: Operation,
+}
+
+/// What a request must carry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Nothing.
+    Public,
+    /// The API secret.
+    Secret,
+    /// The same, unless a property of the box opens it to everybody.
+    SecretUnlessOpened,
+    /// The API secret, or the token of a connection. Its door checks them itself.
+    Token,
 }
 
 /// The groups of operations, in the order of a reader's way.
@@ -21,7 +34,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Signal", "Messages to the browsers of a session."),
     ("Recordings", "Films of sessions: begun, ended, listed, fetched, deleted."),
     ("Media nodes", "The box itself, in the shape of a cluster of one."),
-    ("Watching", "WHEP: any player that speaks it watches a stream with one HTTP request."),
+    ("Watching", "WHEP: any player that speaks it watches a stream with one HTTP request. Browsers of a session use a WebSocket."),
     ("Box", "How the box is configured, how it fares, what it did."),
 ];
 
@@ -43,27 +56,23 @@ const ABOUT: &str = "Sessions, cameras, viewers and recordings of a Viduct box.\
     ignored, and HEAD is served wherever GET is.\n\n\
     **Credentials** are HTTP Basic: user `OPENVIDUAPP`, password the value of `OPENVIDU_SECRET`.";
 
-/// The document. `version` is that of the API.
-pub fn document(version: &str, parts: Vec<Part>) -> Value {
-    let (mut about, mut paths, mut schemas) = (ABOUT.to_owned(), Map::new(), Map::new());
-    schemas.insert("Error".into(), error().into_json());
-    for part in parts {
-        if !part.notes.is_empty() {
-            about = format!("{about}\n\n{}", part.notes);
-        }
-        schemas.extend(part.schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema.into_json())));
-        for Described { verb, path, object, operation } in part.routes {
-            let operations = paths.entry(plain(path)).or_insert_with(|| json!({}));
-            operations[verb.as_str().to_ascii_lowercase()] = described(verb, path, object, operation);
-        }
+/// The document. `version` is that of the API; `notes` are Markdown and stand before all else; `schemas` are what descriptions name.
+pub fn document(version: &str, notes: &str, routes: Vec<Described>, schemas: Vec<(&str, Schema)>) -> Value {
+    let mut paths = Map::new();
+    for route in routes {
+        let operations = paths.entry(route.path.replace("{*", "{")).or_insert_with(|| json!({}));
+        let method = route.method.to_ascii_lowercase();
+        operations[method] = operation(route);
     }
+    let schemas: Map<String, Value> =
+        [("Error", error())].into_iter().chain(schemas).map(|(name, schema)| (name.to_owned(), schema.into_json())).collect();
     let tags: Vec<Value> = TAGS.iter().map(|(name, description)| json!({ "name": name, "description": description })).collect();
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Viduct",
             "version": version,
-            "description": about,
+            "description": format!("{ABOUT}\n\n{notes}"),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/", "description": "The box that serves this document" }],
@@ -84,7 +93,8 @@ pub fn document(version: &str, parts: Vec<Part>) -> Value {
 }
 
 /// One operation, with the answers that its kind has in common.
-fn described(verb: Verb, path: &str, object: Object, mut operation: Operation) -> Value {
+fn operation(route: Described) -> Value {
+    let Described { path, access, mut operation, .. } = route;
     let variables: Vec<Value> = variables(path).map(variable).collect();
     if operation.takes_json() {
         operation = operation
@@ -92,17 +102,16 @@ fn described(verb: Verb, path: &str, object: Object, mut operation: Operation) -
             .refuses(408, "The body did not arrive in time.")
             .refuses(413, "The body is larger than 64 KiB.")
             .refuses(415, "The body is not `application/json`.");
-    } else if !matches!(object, Object::Viewer) && (operation.has_parameters() || !variables.is_empty()) {
+    } else if operation.has_parameters() || !variables.is_empty() {
         operation = operation.refuses(400, "A parameter cannot be read.");
     }
-    let security = match object {
-        Object::Public => json!([]),
-        Object::Viewer if verb == Verb::Post => json!([{ "token": [] }, { "secret": [] }]),
-        Object::Viewer => json!([]),
-        Object::Recording(Named::Path) if operation.may_be_public() => json!([{ "secret": [] }, {}]),
-        Object::Box | Object::Session(_) | Object::Recording(_) => json!([{ "secret": [] }]),
+    let security = match access {
+        Access::Public => json!([]),
+        Access::Secret => json!([{ "secret": [] }]),
+        Access::SecretUnlessOpened => json!([{ "secret": [] }, {}]),
+        Access::Token => json!([{ "token": [] }, { "secret": [] }]),
     };
-    if !matches!(object, Object::Public | Object::Viewer) {
+    if matches!(access, Access::Secret | Access::SecretUnlessOpened) {
         operation = operation.refuses(401, "No credentials, or wrong ones.").header("WWW-Authenticate", "`Basic realm=\"Realm\"`");
     }
     operation.into_json(variables, security)
@@ -111,10 +120,6 @@ fn described(verb: Verb, path: &str, object: Object, mut operation: Operation) -
 /// The names in the braces of a path; the star of a variable that swallows slashes is the router's.
 fn variables(path: &str) -> impl Iterator<Item = &str> {
     path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(|name| name.trim_start_matches('*'))
-}
-
-fn plain(path: &str) -> String {
-    path.replace("{*", "{")
 }
 
 fn variable(name: &str) -> Value {
@@ -148,7 +153,6 @@ mod tests {
     #[test]
     fn variables_are_found() {
         assert_eq!(variables("/a/{session}/b/{*path}").collect::<Vec<_>>(), ["session", "path"]);
-        assert_eq!(plain("/a/{*path}"), "/a/{path}");
         assert_eq!(variables("/a").count(), 0);
     }
 }

@@ -1,15 +1,18 @@
-//! The API as a document (OpenAPI 3.1), made from the tables of routes that the doors are built of.
+//! The vocabulary of the API document (OpenAPI 3.1): a door describes its routes in it, [`document()`] makes one JSON text of them.
 //!
-//! A door is a table of [`Route`]s: what is asked, of what it is, who answers, how it is described. [`router`] makes the door of
-//! it and [`document()`] its description, so that there is no route without one. What is promised here (statuses, content types,
-//! shapes) is held against every answer in the tests of the doors.
+//! Knows no door and no route. What is promised in it (statuses, content types, shapes) is held against every answer in the tests of
+//! the doors.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `schema` | shapes of values |
+//! | `operation` | what one route takes and answers |
+//! | `document` | all of them together, with what their kinds have in common |
 
 mod document;
 mod operation;
-mod route;
 mod schema;
 
-pub use document::{Part, document};
+pub use document::{Access, Described, document};
 pub use operation::{Operation, Parameter};
-pub use route::{Described, Named, Object, Route, Verb, described, router};
 pub use schema::Schema;

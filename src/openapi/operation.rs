@@ -13,7 +13,6 @@ pub struct Operation {
     parameters: Vec<Parameter>,
     body: Option<Body>,
     answers: Vec<Answer>,
-    may_be_public: bool,
     deprecated: bool,
 }
 
@@ -74,17 +73,7 @@ pub(super) fn parameter(place: &str, name: &str, schema: Schema) -> Value {
 impl Operation {
     /// A route that belongs to `tag`. `id` is what generated clients call it.
     pub fn new(tag: &'static str, id: &'static str, summary: &'static str) -> Operation {
-        Operation {
-            tag,
-            id,
-            summary,
-            description: "",
-            parameters: Vec::new(),
-            body: None,
-            answers: Vec::new(),
-            may_be_public: false,
-            deprecated: false,
-        }
+        Operation { tag, id, summary, description: "", parameters: Vec::new(), body: None, answers: Vec::new(), deprecated: false }
     }
 
     /// More words, in Markdown.
@@ -164,16 +153,6 @@ impl Operation {
             }
         }
         self
-    }
-
-    /// A property of the box may open it to everybody.
-    pub fn opened_by_a_property(mut self) -> Operation {
-        self.may_be_public = true;
-        self
-    }
-
-    pub(super) fn may_be_public(&self) -> bool {
-        self.may_be_public
     }
 
     pub(super) fn takes_json(&self) -> bool {

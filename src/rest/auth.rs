@@ -8,15 +8,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 /// The trees that need credentials, sub-paths that do not exist included.
 const GUARDED: [&str; 6] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts", "/pro", "/config", "/metrics"];
 const FILMS: &str = "/openvidu/recordings";
-/// The one exception.
-const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
+/// The exceptions. The API document and its page are the same on every box and hold no secret.
+const PUBLIC: [&str; 3] = ["/openvidu/api/config/openvidu-publicurl", "/openvidu/api/openapi.json", "/openvidu/api/docs"];
 
 /// Lets a request to `path` (without trailing slash) through, or refuses it with 401 of form B. `public_films`: films need no
 /// credentials.
 pub fn check(path: &str, headers: &HeaderMap, secret: &Secret, public_films: bool) -> Result<(), Failure> {
     let below = |tree: &str| path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let guarded = GUARDED.into_iter().any(below) || (below(FILMS) && !public_films);
-    if !guarded || path == PUBLIC {
+    if !guarded || PUBLIC.contains(&path) {
         return Ok(());
     }
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -63,7 +63,9 @@ mod tests {
                 assert!(!failure.message.contains("MY_SECRET"));
             }
         }
-        for path in [PUBLIC, "/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/openvidu/cdrs", "/", "/whep/s/t"] {
+        for path in
+            PUBLIC.into_iter().chain(["/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/openvidu/cdrs", "/", "/whep/s/t"])
+        {
             assert!(check(path, &none, &secret, false).is_ok(), "{path}");
         }
     }

@@ -1,11 +1,24 @@
 //! The REST door: OpenVidu's HTTP API. Parses and checks, sends one [`session::Command`](crate::session::Command), renders.
 //!
-//! `routes` is the table of all there is; the door is built of it, and so is its part of the API document (`about`). A resource has a
-//! file of its own: `sessions`, `connections` with `tokens` and `signal`, `recordings` with `files`, `media_nodes`, `config`,
-//! [`restart`], [`health`], `cdr`, `certificate`. What bodies may ask for is in `*_body`, what answers look like in `render`.
+//! | path below `/openvidu/api` | methods | room |
+//! |---|---|---|
+//! | `/sessions`, `/sessions/{s}` | POST, GET, DELETE | `sessions` |
+//! | `/sessions/{s}/connection`, `…/{c}` | POST, GET, PATCH, DELETE | `connections` |
+//! | `/sessions/{s}/stream/{st}` | DELETE | `connections` |
+//! | `/tokens` | POST | `tokens` |
+//! | `/signal` | POST | `signal` |
+//! | `/media-nodes`, `/media-nodes/{m}` | GET, POST, PUT, PATCH, DELETE | `media_nodes` |
+//! | `/recordings/start`, `/recordings/stop/{r}` | POST | `recordings` |
+//! | `/recordings`, `/recordings/{r}` | GET, DELETE | `recordings` |
+//! | `/config`, `/config/openvidu-…` | GET | `config` |
+//! | `/restart` | POST | [`restart`] |
+//! | `/health` | GET | [`health`] |
+//! | `/openapi.json` | GET | `about` |
 //!
-//! [`frame()`] stands around all doors of the box; there the paths of releases before 2.16 become those of today (`legacy`). No rule
-//! of the domain lives here; GET handlers read snapshots and queue nothing.
+//! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), `/openvidu/cdr` and `/openvidu/layouts` (`cdr`), and
+//! `/openvidu/accept-certificate` (`certificate`). [`frame()`] stands around all doors of the box; there the paths of releases before
+//! 2.16 become those of today (`legacy`). Router, rights and the API document come from one table of routes
+//! (`routes`). No rule of the domain lives here; GET handlers read snapshots and queue nothing.
 
 mod about;
 mod auth;
@@ -36,13 +49,12 @@ mod tests;
 mod tokens;
 mod webrtc_stats;
 
-pub use about::part;
 pub use frame::frame;
+pub use routes::{Names, ROUTES, Route};
 
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::engine;
-use crate::openapi::router;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use axum::Router;
@@ -67,5 +79,5 @@ pub struct Api {
 
 /// The routes of the API, without their frame.
 pub fn routes(api: Arc<Api>) -> Router {
-    router(routes::ROUTES).with_state(api)
+    routes::router().with_state(api)
 }

@@ -1,50 +1,191 @@
-//! The table of routes: the door is built of it, the API document is made of it, and who may ask for what is decided by it.
+//! The one table of the box's routes: method, path, the right a key needs for it, the object it names, and its description.
+//!
+//! The router of this door is made from it, so a route that is not here does not exist. Routes of other doors stand here, too, for
+//! the frame asks the table about every request that carries a scoped key. The API document is made from it (`about`).
 
-use super::{Api, about, cdr, certificate, config, connections, files, health, media_nodes, recordings, restart, sessions, signal, tokens};
-use crate::openapi::Named::{All, Body, Path};
-use crate::openapi::Object::{self, Public, Recording, Session};
-use crate::openapi::Route;
-use crate::openapi::Verb::{Delete, Get, Patch, Post, Put};
-use axum::routing::on;
+use super::{Api, about};
+use super::{cdr, certificate, config, connections, files, health, media_nodes, recordings, restart, sessions, signal, tokens};
+use crate::keys::Right;
+use crate::openapi::Operation;
+use axum::Router;
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use std::sync::Arc;
 
-/// Every route of this door.
-#[rustfmt::skip] // a table: one row a line
-pub const ROUTES: &[Route<Arc<Api>>] = &[
-    Route::new(Post, "/openvidu/api/sessions", Session(Body), |verb| on(verb, sessions::create), about::sessions::create),
-    Route::new(Get, "/openvidu/api/sessions", Session(All), |verb| on(verb, sessions::list), about::sessions::list),
-    Route::new(Get, "/openvidu/api/sessions/{session}", Session(Path), |verb| on(verb, sessions::one), about::sessions::one),
-    Route::new(Delete, "/openvidu/api/sessions/{session}", Session(Path), |verb| on(verb, sessions::close), about::sessions::close),
-    Route::new(Post, "/openvidu/api/sessions/{session}/connection", Session(Path), |verb| on(verb, connections::create), about::connections::create),
-    Route::new(Get, "/openvidu/api/sessions/{session}/connection", Session(Path), |verb| on(verb, connections::list), about::connections::list),
-    Route::new(Get, "/openvidu/api/sessions/{session}/connection/{connection}", Session(Path), |verb| on(verb, connections::one), about::connections::one),
-    Route::new(Patch, "/openvidu/api/sessions/{session}/connection/{connection}", Session(Path), |verb| on(verb, connections::change), about::connections::change),
-    Route::new(Delete, "/openvidu/api/sessions/{session}/connection/{connection}", Session(Path), |verb| on(verb, connections::remove), about::connections::remove),
-    Route::new(Delete, "/openvidu/api/sessions/{session}/stream/{stream}", Session(Path), |verb| on(verb, connections::end_stream), about::connections::end_stream),
-    Route::new(Post, "/openvidu/api/tokens", Session(Body), |verb| on(verb, tokens::create), about::connections::token),
-    Route::new(Post, "/openvidu/api/signal", Session(Body), |verb| on(verb, signal::send), about::connections::signal),
-    Route::new(Post, "/openvidu/api/recordings/start", Session(Body), |verb| on(verb, recordings::start), about::recordings::start),
-    Route::new(Post, "/openvidu/api/recordings/stop/{recording}", Recording(Path), |verb| on(verb, recordings::stop), about::recordings::stop),
-    Route::new(Get, "/openvidu/api/recordings", Recording(All), |verb| on(verb, recordings::list), about::recordings::list),
-    Route::new(Get, "/openvidu/api/recordings/{recording}", Recording(Path), |verb| on(verb, recordings::one), about::recordings::one),
-    Route::new(Delete, "/openvidu/api/recordings/{recording}", Recording(Path), |verb| on(verb, recordings::delete), about::recordings::delete),
-    Route::new(Get, "/openvidu/recordings/{recording}/{file}", Recording(Path), |verb| on(verb, files::film), about::recordings::film),
-    Route::new(Get, "/openvidu/api/media-nodes", Object::Box, |verb| on(verb, media_nodes::list), about::media_nodes::list),
-    Route::new(Post, "/openvidu/api/media-nodes", Object::Box, |verb| on(verb, media_nodes::add), about::media_nodes::add),
-    Route::new(Put, "/openvidu/api/media-nodes", Object::Box, |verb| on(verb, media_nodes::discover), about::media_nodes::discover),
-    Route::new(Get, "/openvidu/api/media-nodes/{node}", Object::Box, |verb| on(verb, media_nodes::one), about::media_nodes::one),
-    Route::new(Patch, "/openvidu/api/media-nodes/{node}", Object::Box, |verb| on(verb, media_nodes::change), about::media_nodes::change),
-    Route::new(Delete, "/openvidu/api/media-nodes/{node}", Object::Box, |verb| on(verb, media_nodes::remove), about::media_nodes::remove),
-    Route::new(Get, "/openvidu/api/health", Object::Box, |verb| on(verb, health::health), about::house::health),
-    Route::new(Get, "/openvidu/api/config", Object::Box, |verb| on(verb, config::all), about::house::config),
-    Route::new(Get, "/openvidu/api/config/openvidu-version", Object::Box, |verb| on(verb, config::version), about::house::version),
-    Route::new(Get, "/openvidu/api/config/openvidu-publicurl", Public, |verb| on(verb, config::public_url), about::house::public_url),
-    Route::new(Get, "/openvidu/api/config/openvidu-recording", Object::Box, |verb| on(verb, config::recording), about::house::recording),
-    Route::new(Get, "/openvidu/api/config/openvidu-recording-path", Object::Box, |verb| on(verb, config::recording_path), about::house::recording_path),
-    Route::new(Get, "/openvidu/api/config/openvidu-cdr", Object::Box, |verb| on(verb, config::cdr), about::house::cdr),
-    Route::new(Post, "/openvidu/api/restart", Object::Box, |verb| on(verb, restart::restart), about::house::restart),
-    Route::new(Get, "/openvidu/cdr", Object::Box, |verb| on(verb, cdr::list), about::house::records),
-    Route::new(Get, "/openvidu/cdr/{file}", Object::Box, |verb| on(verb, cdr::one), about::house::record),
-    Route::new(Get, "/openvidu/layouts/{*path}", Object::Box, |verb| on(verb, cdr::layout), about::house::layout),
-    Route::new(Get, "/openvidu/accept-certificate", Public, |verb| on(verb, certificate::page), about::house::certificate),
+/// One method on one path.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// GET stands for HEAD, too.
+    pub method: &'static str,
+    /// With `{…}` for segments, as axum writes it.
+    pub path: &'static str,
+    /// What a key must be allowed to do; `None`: the frame asks for no credentials.
+    pub needs: Option<Right>,
+    pub names: Names,
+    /// `None`: another door serves it.
+    serve: Option<fn() -> MethodRouter<Arc<Api>>>,
+    /// What the API document says of it.
+    pub about: fn() -> Operation,
+}
+
+/// The object a request is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Names {
+    /// None, or all of a kind.
+    Nothing,
+    /// `{session}` of the path.
+    Session,
+    /// A session, by this field of the body.
+    SessionInBody(&'static str),
+    /// `{connection}` in `{session}`.
+    Connection,
+    /// `{stream}` in `{session}`.
+    Stream,
+    /// `{recording}`.
+    Recording,
+    /// `{file}` of a recording, or a file of the box.
+    File,
+    /// `{node}`.
+    MediaNode,
+}
+
+use Names::*;
+use Right::*;
+
+/// All of them.
+pub const ROUTES: &[Route] = &[
+    here(
+        "POST",
+        "/openvidu/api/sessions",
+        ChangeSessions,
+        SessionInBody("customSessionId"),
+        || post(sessions::create),
+        about::sessions::create,
+    ),
+    here("GET", "/openvidu/api/sessions", SeeSessions, Nothing, || get(sessions::list), about::sessions::list),
+    here("GET", "/openvidu/api/sessions/{session}", SeeSessions, Session, || get(sessions::one), about::sessions::one),
+    here("DELETE", "/openvidu/api/sessions/{session}", ChangeSessions, Session, || delete(sessions::close), about::sessions::close),
+    here(
+        "POST",
+        "/openvidu/api/sessions/{session}/connection",
+        ChangeSessions,
+        Session,
+        || post(connections::create),
+        about::connections::create,
+    ),
+    here("GET", "/openvidu/api/sessions/{session}/connection", SeeSessions, Session, || get(connections::list), about::connections::list),
+    here(
+        "GET",
+        "/openvidu/api/sessions/{session}/connection/{connection}",
+        SeeSessions,
+        Connection,
+        || get(connections::one),
+        about::connections::one,
+    ),
+    here(
+        "PATCH",
+        "/openvidu/api/sessions/{session}/connection/{connection}",
+        ChangeSessions,
+        Connection,
+        || patch(connections::change),
+        about::connections::change,
+    ),
+    here(
+        "DELETE",
+        "/openvidu/api/sessions/{session}/connection/{connection}",
+        ChangeSessions,
+        Connection,
+        || delete(connections::remove),
+        about::connections::remove,
+    ),
+    here(
+        "DELETE",
+        "/openvidu/api/sessions/{session}/stream/{stream}",
+        ChangeSessions,
+        Stream,
+        || delete(connections::end_stream),
+        about::connections::end_stream,
+    ),
+    here("POST", "/openvidu/api/tokens", ChangeSessions, SessionInBody("session"), || post(tokens::create), about::connections::token),
+    here("POST", "/openvidu/api/signal", ChangeSessions, SessionInBody("session"), || post(signal::send), about::connections::signal),
+    here("GET", "/openvidu/api/media-nodes", Administer, Nothing, || get(media_nodes::list), about::media_nodes::list),
+    here("POST", "/openvidu/api/media-nodes", Administer, Nothing, || post(media_nodes::add), about::media_nodes::add),
+    here("PUT", "/openvidu/api/media-nodes", Administer, Nothing, || put(media_nodes::discover), about::media_nodes::discover),
+    here("GET", "/openvidu/api/media-nodes/{node}", Administer, MediaNode, || get(media_nodes::one), about::media_nodes::one),
+    here("PATCH", "/openvidu/api/media-nodes/{node}", Administer, MediaNode, || patch(media_nodes::change), about::media_nodes::change),
+    here("DELETE", "/openvidu/api/media-nodes/{node}", Administer, MediaNode, || delete(media_nodes::remove), about::media_nodes::remove),
+    here("GET", "/openvidu/api/recordings", SeeRecordings, Nothing, || get(recordings::list), about::recordings::list),
+    here(
+        "POST",
+        "/openvidu/api/recordings/start",
+        ChangeRecordings,
+        SessionInBody("session"),
+        || post(recordings::start),
+        about::recordings::start,
+    ),
+    here(
+        "POST",
+        "/openvidu/api/recordings/stop/{recording}",
+        ChangeRecordings,
+        Recording,
+        || post(recordings::stop),
+        about::recordings::stop,
+    ),
+    here("GET", "/openvidu/api/recordings/{recording}", SeeRecordings, Recording, || get(recordings::one), about::recordings::one),
+    here(
+        "DELETE",
+        "/openvidu/api/recordings/{recording}",
+        ChangeRecordings,
+        Recording,
+        || delete(recordings::delete),
+        about::recordings::delete,
+    ),
+    here("GET", "/openvidu/recordings/{recording}/{file}", Download, File, || get(files::film), about::recordings::film),
+    here("GET", "/openvidu/cdr", Observe, Nothing, || get(cdr::list), about::house::records),
+    here("GET", "/openvidu/cdr/{file}", Observe, File, || get(cdr::one), about::house::record),
+    here("GET", "/openvidu/layouts/{*path}", Observe, File, || get(cdr::layout), about::house::layout),
+    here("GET", "/openvidu/api/config", Administer, Nothing, || get(config::all), about::house::config),
+    here("GET", "/openvidu/api/config/openvidu-version", Administer, Nothing, || get(config::version), about::house::version),
+    public("GET", "/openvidu/api/config/openvidu-publicurl", || get(config::public_url), about::house::public_url),
+    here("GET", "/openvidu/api/config/openvidu-recording", Administer, Nothing, || get(config::recording), about::house::recording),
+    here(
+        "GET",
+        "/openvidu/api/config/openvidu-recording-path",
+        Administer,
+        Nothing,
+        || get(config::recording_path),
+        about::house::recording_path,
+    ),
+    here("GET", "/openvidu/api/config/openvidu-cdr", Administer, Nothing, || get(config::cdr), about::house::cdr),
+    here("POST", "/openvidu/api/restart", Administer, Nothing, || post(restart::restart), about::house::restart),
+    here("GET", "/openvidu/api/health", Health, Nothing, || get(health::health), about::house::health),
+    public("GET", "/openvidu/api/openapi.json", || get(about::serve), about::house::openapi),
+    elsewhere("GET", "/openvidu/api/docs", None, Nothing, about::house::docs),
+    public("GET", "/openvidu/accept-certificate", || get(certificate::page), about::house::certificate),
+    elsewhere("GET", "/metrics", Some(Observe), Nothing, about::house::metrics),
+    // these doors look at credentials themselves
+    elsewhere("POST", "/whep/{session}/{stream}", Some(Watch), Stream, about::watching::watch),
+    elsewhere("OPTIONS", "/whep/{session}/{stream}", None, Stream, about::watching::options),
+    elsewhere("DELETE", "/whep/{session}/{stream}/{viewer}", None, Stream, about::watching::unwatch),
+    elsewhere("GET", "/openvidu", None, Nothing, about::watching::signaling),
 ];
+
+/// The router of this door, without its frame.
+pub fn router() -> Router<Arc<Api>> {
+    let served = ROUTES.iter().filter_map(|route| Some((route.path, route.serve?)));
+    served.fold(Router::new(), |router, (path, serve)| router.route(path, serve()))
+}
+
+type Serve = fn() -> MethodRouter<Arc<Api>>;
+type About = fn() -> Operation;
+
+const fn here(method: &'static str, path: &'static str, needs: Right, names: Names, serve: Serve, about: About) -> Route {
+    Route { method, path, needs: Some(needs), names, serve: Some(serve), about }
+}
+
+const fn public(method: &'static str, path: &'static str, serve: Serve, about: About) -> Route {
+    Route { method, path, needs: None, names: Nothing, serve: Some(serve), about }
+}
+
+const fn elsewhere(method: &'static str, path: &'static str, needs: Option<Right>, names: Names, about: About) -> Route {
+    Route { method, path, needs, names, serve: None, about }
+}

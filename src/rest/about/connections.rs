@@ -40,7 +40,7 @@ pub fn one() -> Operation {
 pub fn change() -> Operation {
     let change = [("role", role()), ("record", record())];
     Operation::new(TAG, "updateConnection", "Change a connection")
-        .body(Schema::body("What shall be different. What is left out stays.", &[], change))
+        .body(Schema::body("What shall be different. What is left out stays.", &[], change).example(json!({ "role": "MODERATOR" })))
         .json(200, "The connection as it is then.", Schema::named("Connection"))
         .refuses(404, "There is no such session, or no such connection in it.")
         .refuses(405, "Not in the community edition (`OPENVIDU_EDITION=ce`).")
@@ -83,7 +83,7 @@ pub fn signal() -> Operation {
         ("data", Schema::text("The message.").example("hello")),
     ];
     Operation::new("Signal", "sendSignal", "Send a message to the browsers of a session")
-        .body(Schema::body("A message.", &["session"], fields))
+        .body(Schema::body("A message.", &["session"], fields).example(json!({ "session": "Room_1", "type": "chat", "data": "hello" })))
         .empty(200, "It was sent.")
         .refuses(404, "There is no such session.")
         .refuses(406, "Nobody has joined the session yet, or somebody in `to` is not in it; then nobody gets it.")
@@ -119,6 +119,7 @@ fn properties() -> Schema {
             ("networkCache", network_cache().within(0, u32::MAX.into()).default(2000)),
         ],
     )
+    .example(json!({ "type": "IPCAM", "rtspUri": "rtsp://user:password@192.0.2.9:554/live" }))
 }
 
 const RTSP_URI: &str = "With `IPCAM`: where the camera is. `rtsp://`, `rtsps://`, or `v4l2:///dev/video0` for one that is plugged in.";
@@ -252,6 +253,7 @@ fn kurento_options() -> Schema {
             ("allowedFilters", Schema::list("Filters it may use.", Schema::text("").example("GStreamerFilter"))),
         ],
     )
+    .example(json!({ "videoMaxRecvBandwidth": 1000 }))
 }
 
 fn camera() -> Schema {
@@ -276,7 +278,7 @@ fn token_properties() -> Schema {
         ("data", Schema::text("`serverData`.").default("")),
         ("kurentoOptions", Schema::named("KurentoOptions")),
     ];
-    Schema::body("A token to be created.", &["session"], fields)
+    Schema::body("A token to be created.", &["session"], fields).example(json!({ "session": "Room_1", "role": "SUBSCRIBER" }))
 }
 
 fn made_token() -> Schema {

@@ -81,6 +81,27 @@ pub fn layout() -> Operation {
         .empty(307, "It is a folder.")
 }
 
+pub fn metrics() -> Operation {
+    Operation::new(TAG, "getMetrics", "How the box fares, for Prometheus").content(
+        200,
+        "The exposition format, version 0.0.4.",
+        "text/plain",
+        Schema::text("").example("viduct_media_up 1\n"),
+    )
+}
+
+pub fn openapi() -> Operation {
+    Operation::new(TAG, "getDocument", "This document")
+        .about("Needs no credentials: it is the same on every box of one version, and holds no secret.")
+        .json(200, "OpenAPI 3.1.", Schema::any_object("The document.", json!(true)))
+        .header("ETag", "Changes with the document.")
+        .empty(304, "It has not changed.")
+}
+
+pub fn docs() -> Operation {
+    Operation::new(TAG, "readDocument", "This document, as a page for people").content(200, "The page.", "text/html", Schema::text(""))
+}
+
 pub fn certificate() -> Operation {
     Operation::new(TAG, "acceptCertificate", "A page to accept the certificate by")
         .about("A person opens it once in a browser that does not know the box's own certificate.")
@@ -128,7 +149,7 @@ fn restartable() -> Schema {
     let rows = PROPERTIES.iter().filter(|row| row.restartable);
     let about = "Properties and their new values. What *Get the configuration* shows may come back as it is. Values may also be \
         written as text, as in the environment.";
-    Schema::body(about, &[], rows.map(|row| (row.name, described(row))))
+    Schema::body(about, &[], rows.map(|row| (row.name, described(row)))).example(json!({ "OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT": 60 }))
 }
 
 /// A property as its row in the table says.

@@ -38,9 +38,10 @@ pub fn discover() -> Operation {
 
 pub fn change() -> Operation {
     let status = Schema::words("What it shall be.", &Status::ALL.map(Status::as_str));
+    let example = json!({ "status": Status::WaitingIdleToTerminate.as_str() });
     new("updateMediaNode", "Change the status of a media node")
         .about("`waiting-idle-to-terminate`: it takes no more sessions and goes with the last. `running` takes that back.")
-        .body(Schema::body("What shall be different.", &["status"], [("status", status)]))
+        .body(Schema::body("What shall be different.", &["status"], [("status", status)]).example(example))
         .json(200, "The node as it is then.", Schema::named("MediaNode"))
         .empty(204, "It has that status.")
         .refuses(404, "There is no such node.")

@@ -3,6 +3,7 @@
 use super::sessions::{frame_rate, layout, output_mode, resolution};
 use crate::openapi::{Operation, Parameter, Schema};
 use crate::recording::Status;
+use serde_json::json;
 
 const TAG: &str = "Recordings";
 const OFF: &str = "Recording is off (`OPENVIDU_RECORDING`).";
@@ -59,7 +60,6 @@ pub fn film() -> Operation {
     let range = Schema::text("Which bytes.").example("bytes=0-1023");
     Operation::new(TAG, "getFilm", "Fetch a film")
         .about("Ranges and conditions are served, so that players can seek. Needs no credentials with `OPENVIDU_RECORDING_PUBLIC_ACCESS`.")
-        .opened_by_a_property()
         .takes(Parameter::header("Range", range))
         .content(200, "The whole file.", "video/mp4", Schema::bytes())
         .content(206, "The bytes that were asked for.", "video/mp4", Schema::bytes())
@@ -101,6 +101,7 @@ fn properties() -> Schema {
             ("mediaNode", Schema::named("NodeChoice")),
         ],
     )
+    .example(json!({ "session": "Room_1", "name": "lesson" }))
 }
 
 fn recording() -> Schema {

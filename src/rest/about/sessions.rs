@@ -2,6 +2,7 @@
 
 use super::super::session_body::LAYOUTS;
 use crate::openapi::{Operation, Parameter, Schema};
+use serde_json::json;
 
 const TAG: &str = "Sessions";
 
@@ -84,6 +85,7 @@ fn properties() -> Schema {
             ("defaultCustomLayout", old("The custom layout.")),
         ],
     )
+    .example(json!({ "customSessionId": "Room_1" }))
 }
 
 fn session() -> Schema {
