@@ -125,7 +125,6 @@ def fuzz(box, world):
         *("--max-examples", os.environ.get("API_CASES", "10")),
         *("--seed", os.environ.get("API_SEED", "1")),
         "--generation-deterministic",
-        *("--generation-database", "none"),
         *("--suppress-health-check", "all"),
         *("--warnings", "off"),
         "--continue-on-failure",

@@ -8,7 +8,7 @@ function el(what, ...children) {
   const [tag, ...classes] = what.split('.');
   const node = document.createElement(tag);
   if (classes.length) node.className = classes.join(' ');
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === '') continue;
     if (typeof child === 'object' && !(child instanceof Node)) Object.assign(node, child);
     else node.append(child);
@@ -40,11 +40,12 @@ let schemas = {};
 const nameOf = (schema) => (schema.$ref || '').split('/').pop();
 const resolve = (schema) => (schema.$ref ? schemas[nameOf(schema)] : schema);
 
-/** What a value may be, in words; named schemas are links. */
-function kind(schema) {
+/** What a value may be, in words; named schemas are links. What may be left out may be `null` as well: not worth a word. */
+function kind(schema, required = true) {
+  const worth = (type) => type && (required || type !== 'null');
   if (schema.$ref) return [el('a', { href: '#schema-' + nameOf(schema) }, nameOf(schema))];
-  if (schema.anyOf) return schema.anyOf.flatMap((one, i) => (i ? [' or ', ...kind(one)] : kind(one)));
-  const types = [schema.type].flat().filter(Boolean);
+  if (schema.anyOf) return schema.anyOf.filter((one) => worth(one.type ?? 'object')).flatMap((one, i) => (i ? [' or ', ...kind(one)] : kind(one)));
+  const types = [schema.type].flat().filter(worth);
   return types.flatMap((type, i) => {
     const words = type === 'array' ? ['list of ', ...kind(schema.items)] : [type];
     return i ? [' or ', ...words] : words;
@@ -60,20 +61,23 @@ function limits(schema) {
   else if (schema.minimum !== undefined) parts.push([`${schema.minimum} or more`]);
   if (schema.pattern) parts.push(['Matches ', el('code', schema.pattern)]);
   if (schema.default !== undefined) parts.push(['Default ', el('code', JSON.stringify(schema.default))]);
-  else if (schema.examples && typeof schema.examples[0] !== 'object') parts.push(['Like ', el('code', String(schema.examples[0]))]);
+  else if (schema.examples && ['string', 'number'].includes(typeof schema.examples[0]) && !schema.enum) parts.push(['Like ', el('code', String(schema.examples[0]))]);
   return parts.map((part) => el('div.more', part));
 }
 
-/** The fields of an object, a row each; objects without a name are opened in place. */
-function fields(schema, prefix = '') {
+/** The fields of an object, a row each; objects without a name are opened in place. Of a body the fields that must be there are marked,
+ * of an answer those that may be absent. */
+function fields(schema, body, prefix = '') {
   const required = schema.required || [];
+  const named = (field) => [field, ...(field.anyOf || [])].find((one) => one.$ref);
+  const mark = (name) => (body === required.includes(name) ? el('span.more', body ? ' required' : ' optional') : '');
   return Object.entries(schema.properties || {}).flatMap(([name, field]) => {
     const inner = field.type === 'array' ? field.items : field;
-    const described = field.description || (field.$ref && resolve(field).description) || '';
+    const described = field.description || (named(field) && resolve(named(field)).description) || '';
     const row = el('tr',
-      el('td', el('code', prefix + name), required.includes(name) ? '' : el('span.more', ' optional'), el('div.kind', kind(field))),
+      el('td', el('code', prefix + name), mark(name), el('div.kind', kind(field, !body || required.includes(name)))),
       el('td', inline(described), limits(field.type === 'array' ? { ...inner, default: field.default } : field)));
-    return [row, ...(inner.properties ? fields(inner, `${prefix}${name}${field.type === 'array' ? '[]' : ''}.`) : [])];
+    return [row, ...(inner.properties ? fields(inner, body, `${prefix}${name}${field.type === 'array' ? '[]' : ''}.`) : [])];
   });
 }
 
@@ -102,15 +106,19 @@ function shape(media) {
   if (!schema) return [];
   const whole = resolve(schema);
   const intro = schema.$ref ? el('p.kind', kind(schema)) : '';
-  const inner = !schema.$ref && whole.properties ? table(fields(whole)) : '';
+  const inner = !schema.$ref && whole.properties ? table(fields(whole, false)) : '';
   const example = ['object', 'array'].includes([whole.type].flat()[0]) ? pretty(sample(schema)) : '';
   return [intro, inner, example];
 }
+
+/** The one shape that all refusals of an operation have. */
+const refusal = (media) => ['Error', 'Problem'].find((name) => media?.schema && nameOf(media.schema) === name);
 
 function answer([status, response]) {
   const [type, media] = Object.entries(response.content || {})[0] || [];
   const colour = status >= '500' ? '.failed' : status >= '400' ? '.refused' : '';
   const head = [el('span.status' + colour, status), el('span.what', inline(response.description))];
+  if (refusal(media)) return el('div.answer.bare', head);
   const inside = [type && type !== 'application/json' ? el('p.kind', type) : '', ...(media ? shape(media) : [])].filter(Boolean);
   for (const [name, header] of Object.entries(response.headers || {})) inside.push(el('p.kind', el('code', name), ' ', inline(header.description)));
   return inside.length ? el('details.answer', el('summary', head), inside) : el('div.answer.bare', head);
@@ -154,25 +162,32 @@ function parameters(list, place, title) {
   return rows.length ? [el('h4', title), table(rows)] : [];
 }
 
+/** The heading of the answers says what refusals look like, once. */
+function answers(responses) {
+  const shape = Object.values(responses).flatMap((one) => Object.values(one.content || {})).map(refusal).find(Boolean);
+  const note = shape ? el('span.note', 'refusals: ', el('a', { href: '#schema-' + shape }, shape)) : '';
+  return [el('h4', 'Answers', note), Object.entries(responses).map(answer)];
+}
+
 function operationCard(verb, path, operation) {
   const list = operation.parameters || [];
   const body = Object.entries(operation.requestBody?.content || {})[0];
   const steps = path.split(/({\w+})/).map((part) => (part.startsWith('{') ? el('b', part) : part));
   const marks = [operation.security.length ? '' : el('span.mark', 'no credentials'), operation.deprecated ? el('span.mark', 'deprecated') : ''];
-  const bodyFields = body && (resolve(body[1].schema).properties ? table(fields(resolve(body[1].schema))) : el('p', inline(body[1].schema.description)));
+  const bodyFields = body && (resolve(body[1].schema).properties ? table(fields(resolve(body[1].schema), true)) : el('p', inline(body[1].schema.description)));
   return el('article.operation', { id: operation.operationId },
     el('h3', el('a', { href: '#' + operation.operationId }, operation.summary), ' ', marks),
     el('div.call', el(`span.verb.${verb}`, verb.toUpperCase()), el('span.path', steps)),
     markdown(operation.description),
     parameters(list, 'path', 'In the path'), parameters(list, 'query', 'In the query'), parameters(list, 'header', 'In the header'),
     body ? [el('h4', operation.requestBody.required ? 'Body' : 'Body, if any'), bodyFields] : [],
-    el('h4', 'Answers'), Object.entries(operation.responses).map(answer),
+    answers(operation.responses),
     operation.responses['101'] ? [] : [el('h4', 'Try it'), curl(verb, path, operation)]);
 }
 
 function schemaCard([name, schema]) {
   return el('article', { id: 'schema-' + name }, el('h3', el('a', { href: '#schema-' + name }, name)), el('p', inline(schema.description || '')),
-    table(fields(schema)));
+    table(fields(schema, !schema.required?.length)));
 }
 
 function render(api) {
@@ -182,7 +197,7 @@ function render(api) {
   const main = document.querySelector('main');
   const links = document.querySelector('nav > div');
   main.replaceChildren(el('h1', api.info.title + ' API'),
-    el('p.version', `Version ${api.info.version} · `, el('a', { href: 'openapi.json' }, 'openapi.json'), ' for tools'), markdown(api.info.description));
+    el('p.version', `Version ${api.info.version} · `, el('a', { href: 'openapi.json' }, 'openapi.json'), ' for tools'), ...markdown(api.info.description));
   const groups = [];
   const group = (title, lead, cards, entries) => {
     const section = el('section', el('h2', title), el('p.lead', inline(lead)), cards.map((one) => one.card));
