@@ -18,6 +18,7 @@
 //! | 1 | [`hardware`] | which elements decode and encode, the board's own first |
 //! | 1 | [`disk`], [`mp4`] | crash-safe writes; the file of a recording: written, finished in place, recovered |
 //! | 1 | [`openapi`] | routes and their description: the API document |
+//! | 1 | [`guard`] | what keeps strangers from wearing the doors out: wrong secrets, crowds, bodies without end |
 //! | 0 | [`ids`], [`clock`], [`causes`] | identifiers; now and sleep; errors with all that caused them |
 //!
 //! Three rivers run through the house. *Control*: a door builds a [`session::Command`], the session's actor decides, the answer
@@ -33,6 +34,7 @@ pub mod daemon;
 pub mod disk;
 pub mod engine;
 pub mod events;
+pub mod guard;
 pub mod hardware;
 pub mod ids;
 pub mod jobs;

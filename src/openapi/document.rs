@@ -11,6 +11,8 @@ pub struct Described {
     /// With its variables in braces; a star in them is the router's.
     pub path: &'static str,
     pub access: Access,
+    /// Which scopes of API keys go so far, in words; empty where none is needed.
+    pub scopes: String,
     pub operation: Operation,
 }
 
@@ -19,11 +21,11 @@ pub struct Described {
 pub enum Access {
     /// Nothing.
     Public,
-    /// The API secret.
-    Secret,
+    /// The API secret, or an API key of a scope that goes so far.
+    Credentials,
     /// The same, unless a property of the box opens it to everybody.
-    SecretUnlessOpened,
-    /// The API secret, or the token of a connection. Its door checks them itself.
+    CredentialsUnlessOpened,
+    /// The same, or the token of a connection. Its door checks them itself.
     Token,
 }
 
@@ -35,6 +37,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Recordings", "Films of sessions: begun, ended, listed, fetched, deleted."),
     ("Media nodes", "The box itself, in the shape of a cluster of one."),
     ("Watching", "WHEP: any player that speaks it watches a stream with one HTTP request. Browsers of a session use a WebSocket."),
+    ("Keys", "Named API keys that go less far than the API secret. Not of OpenVidu."),
     ("Box", "How the box is configured, how it fares, what it did."),
 ];
 
@@ -47,6 +50,7 @@ const VARIABLES: &[(&str, &str, &str)] = &[
     ("node", "Identifier of a media node.", "media_A1b2C3d4"),
     ("file", "Name of a file.", "Room_1.mp4"),
     ("path", "Path of a file below the folder.", "mine/index.html"),
+    ("key", "Name of an API key.", "gate"),
     ("viewer", "The last segment of the `Location` that a viewer was given.", "AAAA"),
 ];
 
@@ -54,7 +58,8 @@ const ABOUT: &str = "Sessions, cameras, viewers and recordings of a Viduct box.\
     The API is that of OpenVidu 2.x: its client libraries work unchanged. Bodies are JSON objects in which `null` counts as \
     left out and unknown fields are ignored. Moments are milliseconds since 1970-01-01T00:00:00Z. A slash at the end of a path is \
     ignored, and HEAD is served wherever GET is.\n\n\
-    **Credentials** are HTTP Basic: user `OPENVIDUAPP`, password the value of `OPENVIDU_SECRET`.";
+    **Credentials** are HTTP Basic: user `OPENVIDUAPP`, password the value of `OPENVIDU_SECRET`. An API key goes in the place of that \
+    password, or as `Bearer`. After too many wrong ones an address has to wait.";
 
 /// The document. `version` is that of the API; `notes` are Markdown and stand before all else; `schemas` are what descriptions name.
 pub fn document(version: &str, notes: &str, routes: Vec<Described>, schemas: Vec<(&str, Schema)>) -> Value {
@@ -85,6 +90,7 @@ pub fn document(version: &str, notes: &str, routes: Vec<Described>, schemas: Vec
                     "scheme": "basic",
                     "description": "User `OPENVIDUAPP`, password: the value of `OPENVIDU_SECRET`.",
                 },
+                "key": { "type": "http", "scheme": "bearer", "description": "A named API key." },
                 "token": { "type": "http", "scheme": "bearer", "description": "The token of a connection, for WHEP." },
             },
             "schemas": schemas,
@@ -94,7 +100,7 @@ pub fn document(version: &str, notes: &str, routes: Vec<Described>, schemas: Vec
 
 /// One operation, with the answers that its kind has in common.
 fn operation(route: Described) -> Value {
-    let Described { path, access, mut operation, .. } = route;
+    let Described { path, access, scopes, mut operation, .. } = route;
     let variables: Vec<Value> = variables(path).map(variable).collect();
     if operation.takes_json() {
         operation = operation
@@ -105,14 +111,23 @@ fn operation(route: Described) -> Value {
     } else if operation.has_parameters() || !variables.is_empty() {
         operation = operation.refuses(400, "A parameter cannot be read.");
     }
+    operation = operation.refuses(414, "Path and query are longer than 8 KiB.").refuses(431, "The headers are larger than 16 KiB.");
     let security = match access {
         Access::Public => json!([]),
-        Access::Secret => json!([{ "secret": [] }]),
-        Access::SecretUnlessOpened => json!([{ "secret": [] }, {}]),
-        Access::Token => json!([{ "token": [] }, { "secret": [] }]),
+        Access::Credentials => json!([{ "secret": [] }, { "key": [] }]),
+        Access::CredentialsUnlessOpened => json!([{ "secret": [] }, { "key": [] }, {}]),
+        Access::Token => json!([{ "token": [] }, { "key": [] }, { "secret": [] }]),
     };
-    if matches!(access, Access::Secret | Access::SecretUnlessOpened) {
-        operation = operation.refuses(401, "No credentials, or wrong ones.").header("WWW-Authenticate", "`Basic realm=\"Realm\"`");
+    if matches!(access, Access::Credentials | Access::CredentialsUnlessOpened) {
+        operation = operation
+            .refuses(401, "No credentials, or wrong ones.")
+            .header("WWW-Authenticate", "`Basic realm=\"Realm\"`")
+            .refuses(403, "The scope of the API key does not go so far.")
+            .refuses(429, "Too many wrong credentials from this address.")
+            .header("Retry-After", "When to come back, in seconds.");
+    }
+    if !scopes.is_empty() {
+        operation = operation.and_about(&format!("API keys: scope {scopes}."));
     }
     operation.into_json(variables, security)
 }

@@ -9,7 +9,7 @@ pub struct Operation {
     tag: &'static str,
     id: &'static str,
     summary: &'static str,
-    description: &'static str,
+    description: String,
     parameters: Vec<Parameter>,
     body: Option<Body>,
     answers: Vec<Answer>,
@@ -73,12 +73,28 @@ pub(super) fn parameter(place: &str, name: &str, schema: Schema) -> Value {
 impl Operation {
     /// A route that belongs to `tag`. `id` is what generated clients call it.
     pub fn new(tag: &'static str, id: &'static str, summary: &'static str) -> Operation {
-        Operation { tag, id, summary, description: "", parameters: Vec::new(), body: None, answers: Vec::new(), deprecated: false }
+        Operation {
+            tag,
+            id,
+            summary,
+            description: String::new(),
+            parameters: Vec::new(),
+            body: None,
+            answers: Vec::new(),
+            deprecated: false,
+        }
     }
 
     /// More words, in Markdown.
-    pub fn about(mut self, description: &'static str) -> Operation {
-        self.description = description;
+    pub fn about(mut self, description: &str) -> Operation {
+        self.description = description.to_owned();
+        self
+    }
+
+    /// Another paragraph.
+    pub(super) fn and_about(mut self, description: &str) -> Operation {
+        let gap = if self.description.is_empty() { "" } else { "\n\n" };
+        self.description = format!("{}{gap}{description}", self.description);
         self
     }
 
@@ -144,7 +160,7 @@ impl Operation {
         match self.answers.iter_mut().find(|answer| answer.status == status) {
             // several reasons for one status are told one after the other
             Some(known) => {
-                known.description = format!("{} {description}", known.description);
+                known.description = format!("{} {description}", known.description).trim_end().to_owned();
                 known.content.extend(content.filter(|(kind, _)| known.content.iter().all(|(other, _)| other != kind)));
             }
             None => {

@@ -4,7 +4,7 @@
 //! the frame asks the table about every request that carries a scoped key. The API document is made from it (`about`).
 
 use super::{Api, about};
-use super::{cdr, certificate, config, connections, files, health, media_nodes, recordings, restart, sessions, signal, tokens};
+use super::{cdr, certificate, config, connections, files, health, keys, media_nodes, recordings, restart, sessions, signal, tokens};
 use crate::keys::Right;
 use crate::openapi::Operation;
 use axum::Router;
@@ -46,65 +46,26 @@ pub enum Names {
     File,
     /// `{node}`.
     MediaNode,
+    /// `{key}`.
+    Key,
 }
 
 use Names::*;
 use Right::*;
 
 /// All of them.
+#[rustfmt::skip] // a row is a line
 pub const ROUTES: &[Route] = &[
-    here(
-        "POST",
-        "/openvidu/api/sessions",
-        ChangeSessions,
-        SessionInBody("customSessionId"),
-        || post(sessions::create),
-        about::sessions::create,
-    ),
+    here("POST", "/openvidu/api/sessions", ChangeSessions, SessionInBody("customSessionId"), || post(sessions::create), about::sessions::create),
     here("GET", "/openvidu/api/sessions", SeeSessions, Nothing, || get(sessions::list), about::sessions::list),
     here("GET", "/openvidu/api/sessions/{session}", SeeSessions, Session, || get(sessions::one), about::sessions::one),
     here("DELETE", "/openvidu/api/sessions/{session}", ChangeSessions, Session, || delete(sessions::close), about::sessions::close),
-    here(
-        "POST",
-        "/openvidu/api/sessions/{session}/connection",
-        ChangeSessions,
-        Session,
-        || post(connections::create),
-        about::connections::create,
-    ),
+    here("POST", "/openvidu/api/sessions/{session}/connection", ChangeSessions, Session, || post(connections::create), about::connections::create),
     here("GET", "/openvidu/api/sessions/{session}/connection", SeeSessions, Session, || get(connections::list), about::connections::list),
-    here(
-        "GET",
-        "/openvidu/api/sessions/{session}/connection/{connection}",
-        SeeSessions,
-        Connection,
-        || get(connections::one),
-        about::connections::one,
-    ),
-    here(
-        "PATCH",
-        "/openvidu/api/sessions/{session}/connection/{connection}",
-        ChangeSessions,
-        Connection,
-        || patch(connections::change),
-        about::connections::change,
-    ),
-    here(
-        "DELETE",
-        "/openvidu/api/sessions/{session}/connection/{connection}",
-        ChangeSessions,
-        Connection,
-        || delete(connections::remove),
-        about::connections::remove,
-    ),
-    here(
-        "DELETE",
-        "/openvidu/api/sessions/{session}/stream/{stream}",
-        ChangeSessions,
-        Stream,
-        || delete(connections::end_stream),
-        about::connections::end_stream,
-    ),
+    here("GET", "/openvidu/api/sessions/{session}/connection/{connection}", SeeSessions, Connection, || get(connections::one), about::connections::one),
+    here("PATCH", "/openvidu/api/sessions/{session}/connection/{connection}", ChangeSessions, Connection, || patch(connections::change), about::connections::change),
+    here("DELETE", "/openvidu/api/sessions/{session}/connection/{connection}", ChangeSessions, Connection, || delete(connections::remove), about::connections::remove),
+    here("DELETE", "/openvidu/api/sessions/{session}/stream/{stream}", ChangeSessions, Stream, || delete(connections::end_stream), about::connections::end_stream),
     here("POST", "/openvidu/api/tokens", ChangeSessions, SessionInBody("session"), || post(tokens::create), about::connections::token),
     here("POST", "/openvidu/api/signal", ChangeSessions, SessionInBody("session"), || post(signal::send), about::connections::signal),
     here("GET", "/openvidu/api/media-nodes", Administer, Nothing, || get(media_nodes::list), about::media_nodes::list),
@@ -114,31 +75,10 @@ pub const ROUTES: &[Route] = &[
     here("PATCH", "/openvidu/api/media-nodes/{node}", Administer, MediaNode, || patch(media_nodes::change), about::media_nodes::change),
     here("DELETE", "/openvidu/api/media-nodes/{node}", Administer, MediaNode, || delete(media_nodes::remove), about::media_nodes::remove),
     here("GET", "/openvidu/api/recordings", SeeRecordings, Nothing, || get(recordings::list), about::recordings::list),
-    here(
-        "POST",
-        "/openvidu/api/recordings/start",
-        ChangeRecordings,
-        SessionInBody("session"),
-        || post(recordings::start),
-        about::recordings::start,
-    ),
-    here(
-        "POST",
-        "/openvidu/api/recordings/stop/{recording}",
-        ChangeRecordings,
-        Recording,
-        || post(recordings::stop),
-        about::recordings::stop,
-    ),
+    here("POST", "/openvidu/api/recordings/start", ChangeRecordings, SessionInBody("session"), || post(recordings::start), about::recordings::start),
+    here("POST", "/openvidu/api/recordings/stop/{recording}", ChangeRecordings, Recording, || post(recordings::stop), about::recordings::stop),
     here("GET", "/openvidu/api/recordings/{recording}", SeeRecordings, Recording, || get(recordings::one), about::recordings::one),
-    here(
-        "DELETE",
-        "/openvidu/api/recordings/{recording}",
-        ChangeRecordings,
-        Recording,
-        || delete(recordings::delete),
-        about::recordings::delete,
-    ),
+    here("DELETE", "/openvidu/api/recordings/{recording}", ChangeRecordings, Recording, || delete(recordings::delete), about::recordings::delete),
     here("GET", "/openvidu/recordings/{recording}/{file}", Download, File, || get(files::film), about::recordings::film),
     here("GET", "/openvidu/cdr", Observe, Nothing, || get(cdr::list), about::house::records),
     here("GET", "/openvidu/cdr/{file}", Observe, File, || get(cdr::one), about::house::record),
@@ -147,16 +87,13 @@ pub const ROUTES: &[Route] = &[
     here("GET", "/openvidu/api/config/openvidu-version", Administer, Nothing, || get(config::version), about::house::version),
     public("GET", "/openvidu/api/config/openvidu-publicurl", || get(config::public_url), about::house::public_url),
     here("GET", "/openvidu/api/config/openvidu-recording", Administer, Nothing, || get(config::recording), about::house::recording),
-    here(
-        "GET",
-        "/openvidu/api/config/openvidu-recording-path",
-        Administer,
-        Nothing,
-        || get(config::recording_path),
-        about::house::recording_path,
-    ),
+    here("GET", "/openvidu/api/config/openvidu-recording-path", Administer, Nothing, || get(config::recording_path), about::house::recording_path),
     here("GET", "/openvidu/api/config/openvidu-cdr", Administer, Nothing, || get(config::cdr), about::house::cdr),
     here("POST", "/openvidu/api/restart", Administer, Nothing, || post(restart::restart), about::house::restart),
+    here("POST", "/openvidu/api/keys", Administer, Nothing, || post(keys::create), about::keys::create),
+    here("GET", "/openvidu/api/keys", Administer, Nothing, || get(keys::list), about::keys::list),
+    here("GET", "/openvidu/api/keys/{key}", Administer, Key, || get(keys::one), about::keys::one),
+    here("DELETE", "/openvidu/api/keys/{key}", Administer, Key, || delete(keys::revoke), about::keys::revoke),
     here("GET", "/openvidu/api/health", Health, Nothing, || get(health::health), about::house::health),
     public("GET", "/openvidu/api/openapi.json", || get(about::serve), about::house::openapi),
     elsewhere("GET", "/openvidu/api/docs", None, Nothing, about::house::docs),

@@ -88,6 +88,7 @@ class Box:
         browsers = [self.ask("POST", "sessions/Room_1/connection", {}) for _ in range(5)]
         self.ask("POST", "recordings/start", {"session": "Room_1"})
         recording = self.ask("POST", "recordings/stop/Room_1")
+        keys = [self.ask("POST", "keys", {"name": f"Key_{n}", "scope": "recordings"})["name"] for n in range(10)]
         return {
             "session": ["Room_1"],
             "doomed": doomed,
@@ -96,6 +97,7 @@ class Box:
             "recording": [recording["id"]],
             "node": [node["id"] for node in self.ask("GET", "media-nodes")["content"]],
             "file": [f"{recording['name']}.mp4"],
+            "key": keys,
         }
 
     def stop(self):
@@ -124,7 +126,8 @@ def fuzz(box, world):
         *("--phases", "examples,coverage,fuzzing"),
         *("--max-examples", os.environ.get("API_CASES", "10")),
         *("--seed", os.environ.get("API_SEED", "1")),
-        "--generation-deterministic",
+        *("--generation-database", "none"),
+        *("--generation-with-security-parameters", "false"),
         *("--suppress-health-check", "all"),
         *("--warnings", "off"),
         "--continue-on-failure",

@@ -5,6 +5,7 @@
 
 pub mod connections;
 pub mod house;
+pub mod keys;
 pub mod media_nodes;
 pub mod recordings;
 pub mod sessions;
@@ -43,7 +44,7 @@ pub async fn serve(headers: HeaderMap) -> Response {
 /// The document.
 pub fn whole() -> Value {
     let schemas = [sessions::schemas(), connections::schemas(), recordings::schemas(), media_nodes::schemas(), house::schemas()];
-    let schemas = schemas.into_iter().flatten().chain(watching::schemas()).collect();
+    let schemas = schemas.into_iter().flatten().chain(keys::schemas()).chain(watching::schemas()).collect();
     document(API_VERSION, &old_paths(), ROUTES.iter().map(described).collect(), schemas)
 }
 
@@ -51,10 +52,11 @@ fn described(route: &Route) -> Described {
     let access = match route.needs {
         None => Access::Public,
         Some(Right::Watch) => Access::Token,
-        Some(Right::Download) => Access::SecretUnlessOpened,
-        Some(_) => Access::Secret,
+        Some(Right::Download) => Access::CredentialsUnlessOpened,
+        Some(_) => Access::Credentials,
     };
-    Described { method: route.method, path: route.path, access, operation: (route.about)() }
+    let scopes = route.needs.map(Right::scopes).unwrap_or_default();
+    Described { method: route.method, path: route.path, access, scopes, operation: (route.about)() }
 }
 
 /// The paths of releases before 2.16 are other names of these, not operations of their own.

@@ -58,11 +58,13 @@ pub fn delete() -> Operation {
 
 pub fn film() -> Operation {
     let range = Schema::text("Which bytes.").example("bytes=0-1023");
-    Operation::new(TAG, "getFilm", "Fetch a film")
+    Operation::new(TAG, "getFilm", "Fetch a film or its thumbnail")
         .about("Ranges and conditions are served, so that players can seek. Needs no credentials with `OPENVIDU_RECORDING_PUBLIC_ACCESS`.")
         .takes(Parameter::header("Range", range))
         .content(200, "The whole file.", "video/mp4", Schema::bytes())
+        .content(200, "A thumbnail.", "image/jpeg", Schema::bytes())
         .content(206, "The bytes that were asked for.", "video/mp4", Schema::bytes())
+        .content(206, "", "image/jpeg", Schema::bytes())
         .empty(304, "It has not changed.")
         .refuses(404, "There is no such file.")
         .refuses(412, "It has changed.")

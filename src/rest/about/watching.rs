@@ -10,7 +10,7 @@ pub fn watch() -> Operation {
     let operation = Operation::new(TAG, "watchStream", "Watch a stream")
         .about(
             "WHEP (draft-ietf-wish-whep). The answer carries every candidate of the box; those of the viewer are learnt from its checks. \
-            `Bearer` takes the token of a connection: its URL, or the `tok_…` in it.",
+            `Bearer` takes the token of a connection (its URL, or the `tok_…` in it), or an API key.",
         )
         .body_of(SDP, Schema::text("An SDP offer that receives."))
         .content(201, "The SDP answer.", SDP, Schema::text(""))
@@ -18,11 +18,13 @@ pub fn watch() -> Operation {
     let refusals = [
         (400, "The offer is missing, or cannot be read."),
         (401, "No credentials, or wrong ones."),
+        (403, "The scope of the API key does not go so far."),
         (404, "There is no such session, or no such stream in it."),
         (408, "The offer did not arrive in time."),
         (413, "The offer is larger than 64 KiB."),
         (415, "The body is not `application/sdp`."),
         (422, "The offer has no codec that the stream can be sent in."),
+        (429, "Too many wrong credentials from this address."),
         (503, "The box takes no more viewers."),
         (504, "There was no answer in time."),
     ];

@@ -162,11 +162,18 @@ function parameters(list, place, title) {
   return rows.length ? [el('h4', title), table(rows)] : [];
 }
 
+/** Refusals that any request may meet: told, but not in everybody's way. */
+const USUAL = ['408', '413', '414', '415', '429', '431'];
+
 /** The heading of the answers says what refusals look like, once. */
 function answers(responses) {
+  const all = Object.entries(responses);
+  const usual = all.filter(([status]) => USUAL.includes(status));
   const shape = Object.values(responses).flatMap((one) => Object.values(one.content || {})).map(refusal).find(Boolean);
   const note = shape ? el('span.note', 'refusals: ', el('a', { href: '#schema-' + shape }, shape)) : '';
-  return [el('h4', 'Answers', note), Object.entries(responses).map(answer)];
+  const head = [el('span.status.refused', '4xx'), el('span.what', 'What any request may meet: too slow, too large, too many.')];
+  return [el('h4', 'Answers', note), all.filter((one) => !usual.includes(one)).map(answer),
+    usual.length ? el('details.answer', el('summary', head), usual.map(answer)) : ''];
 }
 
 function operationCard(verb, path, operation) {
