@@ -37,6 +37,7 @@ const FLOORS: &[(&str, u8, Wing)] = &[
     ("wire", 1, Ground),
     ("hardware", 1, Ground),
     ("config", 1, Ground),
+    ("openapi", 1, Ground),
     ("guard", 1, Daemon),
     ("layout", 1, Ground),
     ("disk", 1, Ground),

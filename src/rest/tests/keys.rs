@@ -57,6 +57,8 @@ const RULE: &[(&str, &str, &str)] = &[
     ("GET", "/openvidu/cdr/{file}", "yy.."),
     ("GET", "/openvidu/layouts/{*path}", "yy.."),
     ("GET", "/openvidu/api/config/openvidu-publicurl", "pppp"),
+    ("GET", "/openvidu/api/openapi.json", "pppp"),
+    ("GET", "/openvidu/api/docs", "pppp"),
     ("GET", "/openvidu/accept-certificate", "pppp"),
     ("GET", "/openvidu", "pppp"),
     ("OPTIONS", "/whep/{session}/{stream}", "pppp"),
