@@ -11,7 +11,7 @@ pub struct Counters {
     counted: Arc<Mutex<Counted>>,
 }
 
-/// What was counted since the start, by kind of job (`camera`, `compose`, `transcode`).
+/// What was counted since the start, by kind of job (`camera`, `compose`, `transcode`, `thumbnail`).
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Counted {
     /// Processes that run now.
@@ -28,6 +28,7 @@ pub fn word(spec: &Spec) -> &'static str {
         Spec::Camera(_) => "camera",
         Spec::Compose(_) => "compose",
         Spec::Transcode(_) => "transcode",
+        Spec::Thumbnail(_) => "thumbnail",
     }
 }
 

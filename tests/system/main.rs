@@ -51,5 +51,6 @@ mod start_contract;
 mod stun_is_answered;
 mod systemd_hears_of_every_step;
 mod the_java_client_is_served;
+mod what_was_acknowledged_survives_kills;
 mod whep_access;
 mod wrong_secrets_have_to_wait;
