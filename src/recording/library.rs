@@ -154,9 +154,11 @@ impl Library {
     pub fn file(&self, id: &RecordingId, name: &str) -> Option<PathBuf> {
         let recording = self.get(id).filter(|recording| recording.status.is_final())?;
         let folder = self.folder(id);
-        let mut films = (1..).map(|number| file_name(&recording.name, number)).take_while(|film| folder.join(film).is_file());
-        let known = name == thumbnail_name(id) || films.any(|film| film == name);
-        known.then(|| disk::file_within(&self.root, &Path::new(id.as_str()).join(name))).flatten()
+        let mut films = (1..).map(|number| file_name(&recording.name, number)).take_while(|file| folder.join(file).is_file());
+        if name != thumbnail_name(id) && !films.any(|film| film == name) {
+            return None;
+        }
+        disk::file_within(&self.root, &Path::new(id.as_str()).join(name))
     }
 
     /// Where a recording lies.
@@ -329,13 +331,13 @@ mod tests {
             assert_eq!(library.file(&id, name), None, "{name}");
         }
         assert_eq!(library.file(&"..".into(), "lobby.mp4"), None);
+        assert_eq!(library.file(&id, "A.jpg"), None);
+        fs::write(library.folder(&id).join("A.jpg"), "x").unwrap();
+        assert_eq!(library.file(&id, "A.jpg"), library.folder(&id).join("A.jpg").canonicalize().ok());
         let film = library.folder(&id).join("lobby.mp4");
         fs::remove_file(&film).unwrap();
         std::os::unix::fs::symlink("/etc/hostname", &film).unwrap();
         assert_eq!(library.file(&id, "lobby.mp4"), None, "a link out of the folder is no film");
-        assert_eq!(library.file(&id, "A.jpg"), None);
-        fs::write(library.folder(&id).join("A.jpg"), "x").unwrap();
-        assert_eq!(library.file(&id, "A.jpg"), library.folder(&id).join("A.jpg").canonicalize().ok());
     }
 
     #[test]

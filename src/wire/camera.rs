@@ -43,6 +43,16 @@ pub enum Transport {
     Udp,
 }
 
+impl Transport {
+    /// What is left when this one does not work.
+    pub fn other(self) -> Transport {
+        match self {
+            Transport::Tcp => Transport::Udp,
+            Transport::Udp => Transport::Tcp,
+        }
+    }
+}
+
 /// What a camera's URI is made of: the spec, and what an id of its connection is made from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CameraUri {
