@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::events::Meter;
 use crate::guard::Lockout;
+use crate::keys::Keyring;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use crate::{engine, jobs, rest, signaling, web, whip};
@@ -26,7 +27,11 @@ pub struct Ground {
     /// What became of the workers so far.
     pub counters: jobs::Counters,
     pub events: Meter,
+    /// For clients that join with it; named keys do not.
     pub secret: Secret,
+    /// Shared by all doors: who guesses at one has guessed at all.
+    pub lockout: Lockout,
+    pub keyring: Keyring,
     pub clock: Clock,
     /// What clients ask for their own address.
     pub ice: Vec<String>,
@@ -37,8 +42,6 @@ pub struct Ground {
 /// The doors.
 pub struct Doors {
     ground: Ground,
-    /// Shared by all doors, and outlives reloads.
-    lockout: Lockout,
     stop: watch::Sender<bool>,
     servers: JoinSet<()>,
     /// The signaling door; it closes its sockets itself, and outlives reloads.
@@ -52,24 +55,23 @@ impl Doors {
     /// Opens them. Further answers are as `config` says until [`Doors::repaint`].
     pub fn open(ground: Ground, https: (TcpListener, Tls), http: Option<TcpListener>, config: Arc<Config>) -> Doors {
         let (registry, clock, secret) = (&ground.registry, ground.clock, &ground.secret);
-        let lockout = Lockout::new(clock);
-        let sockets = Arc::new(signaling::Door::new(registry.clone(), clock, secret.clone(), lockout.clone(), ground.ice.clone()));
-        let viewers = Arc::new(whip::Door::new(registry.clone(), secret.clone(), lockout.clone()));
+        let sockets = signaling::Door::new(registry.clone(), clock, secret.clone(), ground.lockout.clone(), ground.ice.clone());
+        let (sockets, viewers) = (Arc::new(sockets), Arc::new(whip::Door::new(registry.clone(), ground.keyring.clone())));
         let (listener, Tls(tls)) = https;
         let (stop, stopped) = watch::channel(false);
-        let (app, apps) = watch::channel(app(&ground, &lockout, &sockets, &viewers, config));
+        let (app, apps) = watch::channel(app(&ground, &sockets, &viewers, config));
         let (tls, acceptors) = watch::channel(tls);
         let mut servers = JoinSet::new();
         if let Some(listener) = http {
             servers.spawn(http::serve(listener, None, apps.clone(), clock, stopped.clone()));
         }
         servers.spawn(http::serve(listener, Some(acceptors), apps, clock, stopped));
-        Doors { ground, lockout, stop, servers, sockets, viewers, app, tls }
+        Doors { ground, stop, servers, sockets, viewers, app, tls }
     }
 
     /// Requests from now on are answered as `config` says, connections from now on get this certificate. Nobody who is inside notices.
     pub fn repaint(&self, config: Arc<Config>, tls: Tls) {
-        let _old = self.app.send_replace(app(&self.ground, &self.lockout, &self.sockets, &self.viewers, config));
+        let _old = self.app.send_replace(app(&self.ground, &self.sockets, &self.viewers, config));
         let _old = self.tls.send_replace(tls.0);
     }
 
@@ -90,8 +92,8 @@ impl Doors {
 }
 
 /// All routes of the box in their frame.
-fn app(ground: &Ground, lockout: &Lockout, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door>, config: Arc<Config>) -> Router {
-    let Ground { registry, recordings, engine, counters, events, secret, clock, restart, .. } = ground;
+fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door>, config: Arc<Config>) -> Router {
+    let Ground { registry, recordings, engine, counters, events, keyring, clock, restart, .. } = ground;
     let watched = web::Watched {
         registry: registry.clone(),
         recordings: recordings.clone(),
@@ -103,8 +105,7 @@ fn app(ground: &Ground, lockout: &Lockout, sockets: &Arc<signaling::Door>, viewe
         registry: registry.clone(),
         recordings: recordings.clone(),
         config,
-        secret: secret.clone(),
-        lockout: lockout.clone(),
+        keyring: keyring.clone(),
         clock: *clock,
         engine: engine.clone(),
         restart: restart.clone(),

@@ -149,15 +149,16 @@ impl Library {
         Ok(())
     }
 
-    /// The file `name` of a finished recording: a film, or its thumbnail. Nothing else in its folder can be had, nor anything outside.
+    /// The file `name` of a finished recording: a film, or its thumbnail. Nothing else in its folder can be had, nor anything outside,
+    /// not even by a link.
     pub fn file(&self, id: &RecordingId, name: &str) -> Option<PathBuf> {
         let recording = self.get(id).filter(|recording| recording.status.is_final())?;
         let folder = self.folder(id);
-        if name == thumbnail_name(id) {
-            return Some(folder.join(name)).filter(|file| file.is_file());
+        let mut films = (1..).map(|number| file_name(&recording.name, number)).take_while(|file| folder.join(file).is_file());
+        if name != thumbnail_name(id) && !films.any(|film| film == name) {
+            return None;
         }
-        let mut files = (1..).map(|number| file_name(&recording.name, number)).take_while(|file| folder.join(file).is_file());
-        files.find(|file| file == name).map(|file| folder.join(file))
+        disk::file_within(&self.root, &Path::new(id.as_str()).join(name))
     }
 
     /// Where a recording lies.
@@ -324,7 +325,7 @@ mod tests {
             fs::write(library.folder(&id).join(name), "x").unwrap();
         }
         for name in ["lobby.mp4", "lobby-2.mp4"] {
-            assert_eq!(library.file(&id, name), Some(library.folder(&id).join(name)));
+            assert_eq!(library.file(&id, name), library.folder(&id).join(name).canonicalize().ok());
         }
         for name in ["lobby-4.mp4", "part-1.mp4", ".lock", ".recording.A", "", ".", "..", "../A/lobby.mp4", "lobby.mp4/", "x"] {
             assert_eq!(library.file(&id, name), None, "{name}");
@@ -332,7 +333,11 @@ mod tests {
         assert_eq!(library.file(&"..".into(), "lobby.mp4"), None);
         assert_eq!(library.file(&id, "A.jpg"), None);
         fs::write(library.folder(&id).join("A.jpg"), "x").unwrap();
-        assert_eq!(library.file(&id, "A.jpg"), Some(library.folder(&id).join("A.jpg")));
+        assert_eq!(library.file(&id, "A.jpg"), library.folder(&id).join("A.jpg").canonicalize().ok());
+        let film = library.folder(&id).join("lobby.mp4");
+        fs::remove_file(&film).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", &film).unwrap();
+        assert_eq!(library.file(&id, "lobby.mp4"), None, "a link out of the folder is no film");
     }
 
     #[test]

@@ -87,6 +87,7 @@ fn is_foreign(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::Right;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &str)| (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap());
@@ -119,6 +120,14 @@ mod tests {
         }
         assert!(!is_foreign(&headers(&[("host", "box")])), "programs send none");
         assert!(is_foreign(&headers(&[("origin", "https://box")])), "nothing says which box");
+    }
+
+    #[test]
+    fn whatever_needs_the_right_to_look_after_the_box_is_management() {
+        for route in super::super::routes::ROUTES {
+            let looks_after = matches!(route.needs, Some(Right::Administer | Right::Observe));
+            assert_eq!(is_management(route.path), looks_after, "{} {}", route.method, route.path);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use crate::cluster;
 use crate::guard::Locked;
+use crate::keys;
 use crate::recording;
 use crate::session::Denied;
 use crate::session::error::NotRecorded;
@@ -109,6 +110,18 @@ impl From<cluster::Error> for Failure {
             cluster::Error::Unknown(_) | cluster::Error::Unreachable { .. } | cluster::Error::NotProven { .. } => StatusCode::NOT_FOUND,
             cluster::Error::BadUri(_) | cluster::Error::Forbidden { .. } => StatusCode::BAD_REQUEST,
             cluster::Error::Exists(_) | cluster::Error::NotIdle { .. } => StatusCode::CONFLICT,
+        };
+        Failure::own(status, error.to_string())
+    }
+}
+
+impl From<keys::Error> for Failure {
+    fn from(error: keys::Error) -> Failure {
+        let status = match &error {
+            keys::Error::BadName | keys::Error::Past => StatusCode::BAD_REQUEST,
+            keys::Error::Unknown(_) => StatusCode::NOT_FOUND,
+            keys::Error::Exists(_) | keys::Error::TooMany => StatusCode::CONFLICT,
+            keys::Error::Garbled { .. } | keys::Error::Disk { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Failure::own(status, error.to_string())
     }

@@ -5,7 +5,7 @@ use super::legacy::{self, Era};
 use super::{Api, auth, cors};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -24,10 +24,11 @@ pub fn frame(doors: Router, api: Arc<Api>) -> Router {
     Router::new().fallback_service(doors).layer(middleware::map_request_with_state(old_paths, readable_path))
 }
 
-async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+async fn around(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let (path, asked) = (request.uri().path().to_owned(), request.headers().clone());
-    let mut response = match admit(&api, &path, &request) {
-        Ok(()) if cors::is_preflight(request.method(), &asked) => StatusCode::OK.into_response(),
+    let preflight = cors::is_preflight(request.method(), &asked);
+    let mut response = match admit(&api, &path, &mut request).await {
+        Ok(()) if preflight => StatusCode::OK.into_response(),
         Ok(()) => next.run(request).await,
         Err(failure) => failure.into_response(),
     };
@@ -38,17 +39,21 @@ async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Re
     response
 }
 
-/// Lets a request in, or refuses it: 414 and 431 too large, 403 sent by a page of somebody else, 401 and 429 not who it should be.
-/// A preflight carries no credentials and needs none.
-fn admit(api: &Api, path: &str, request: &Request) -> Result<(), Failure> {
+/// Lets a request in and notes for its handler who is asking, or refuses it: 414 and 431 too large, 403 sent by a page of somebody
+/// else, 401 and 429 not who it should be, 403 more than a key may. A preflight carries no credentials and needs none.
+async fn admit(api: &Api, path: &str, request: &mut Request) -> Result<(), Failure> {
     fits(request)?;
     cors::check(path, request.headers())?;
     if cors::is_preflight(request.method(), request.headers()) {
         return Ok(());
     }
     let public_films = api.config.recording.as_ref().is_some_and(|recording| recording.public_access);
-    let lock = auth::Lock { secret: &api.secret, lockout: &api.lockout, public_films };
-    auth::check(path, request.headers(), client(request), &lock)
+    let grant = auth::identify(path, request.headers(), client(request), &api.keyring, public_films).await?;
+    if let Some(grant) = grant {
+        auth::permit(&grant, request.method(), request.extensions().get::<MatchedPath>().map(MatchedPath::as_str))?;
+        request.extensions_mut().insert(grant);
+    }
+    Ok(())
 }
 
 fn fits(request: &Request) -> Result<(), Failure> {

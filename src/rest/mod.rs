@@ -13,10 +13,12 @@
 //! | `/config`, `/config/openvidu-…` | GET | `config` |
 //! | `/restart` | POST | [`restart`] |
 //! | `/health` | GET | [`health`] |
+//! | `/keys`, `/keys/{key}` | POST, GET, DELETE | `keys` |
 //!
 //! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), `/openvidu/cdr` and `/openvidu/layouts` (`cdr`), and
 //! `/openvidu/accept-certificate` (`certificate`). [`frame()`] stands around all doors of the box; there the paths of releases before
-//! 2.16 become those of today (`legacy`). Router and rights come from one table of routes (`routes`). No rule of the domain lives here; GET handlers read snapshots and queue nothing.
+//! 2.16 become those of today (`legacy`). Router and rights come from one table of routes (`routes`);
+//! who asks is found out by `auth`, and sees what `seen` shows. No rule of the domain lives here; GET handlers read snapshots and queue nothing.
 
 mod auth;
 mod body;
@@ -30,6 +32,7 @@ mod error;
 mod files;
 mod frame;
 pub mod health;
+mod keys;
 mod legacy;
 mod media_nodes;
 mod query;
@@ -38,6 +41,7 @@ mod recordings;
 mod render;
 pub mod restart;
 mod routes;
+mod seen;
 mod session_body;
 mod sessions;
 mod signal;
@@ -50,9 +54,9 @@ pub use frame::frame;
 pub use routes::{Names, ROUTES, Route};
 
 use crate::clock::Clock;
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::engine;
-use crate::guard::Lockout;
+use crate::keys::Keyring;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use axum::Router;
@@ -67,9 +71,8 @@ pub struct Api {
     pub recordings: Option<Recordings>,
     /// With the port that is really bound.
     pub config: Arc<Config>,
-    pub secret: Secret,
-    /// Bounds guesses at the secret.
-    pub lockout: Lockout,
+    /// Knows who is asking.
+    pub keyring: Keyring,
     pub clock: Clock,
     /// Asked for a sign of life only.
     pub engine: engine::Handle,

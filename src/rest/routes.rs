@@ -4,7 +4,7 @@
 //! the frame asks the table about every request that carries a scoped key.
 
 use super::Api;
-use super::{cdr, certificate, config, connections, files, health, media_nodes, recordings, restart, sessions, signal, tokens};
+use super::{cdr, certificate, config, connections, files, health, keys, media_nodes, recordings, restart, sessions, signal, tokens};
 use crate::keys::Right;
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
@@ -43,6 +43,8 @@ pub enum Names {
     File,
     /// `{node}`.
     MediaNode,
+    /// `{key}`.
+    Key,
 }
 
 use Names::*;
@@ -84,6 +86,10 @@ pub const ROUTES: &[Route] = &[
     here("GET", "/openvidu/api/config/openvidu-recording-path", Administer, Nothing, || get(config::recording_path)),
     here("GET", "/openvidu/api/config/openvidu-cdr", Administer, Nothing, || get(config::cdr)),
     here("POST", "/openvidu/api/restart", Administer, Nothing, || post(restart::restart)),
+    here("POST", "/openvidu/api/keys", Administer, Nothing, || post(keys::create)),
+    here("GET", "/openvidu/api/keys", Administer, Nothing, || get(keys::list)),
+    here("GET", "/openvidu/api/keys/{key}", Administer, Key, || get(keys::one)),
+    here("DELETE", "/openvidu/api/keys/{key}", Administer, Key, || delete(keys::revoke)),
     here("GET", "/openvidu/api/health", Health, Nothing, || get(health::health)),
     public("GET", "/openvidu/accept-certificate", || get(certificate::page)),
     elsewhere("GET", "/metrics", Some(Observe), Nothing),

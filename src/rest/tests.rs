@@ -3,8 +3,10 @@
 use super::*;
 use crate::config::{Sources, load};
 use crate::events::Bus;
+use crate::guard::Lockout;
 use crate::ids::SessionKey;
 use crate::jobs;
+use crate::keys::KeyFile;
 use crate::recording::Library;
 use crate::recording::played::Composers;
 use crate::session::Settings;
@@ -23,6 +25,7 @@ use tower::ServiceExt;
 
 mod errors;
 mod golden;
+mod keys;
 mod legacy;
 mod media_nodes;
 mod recordings;
@@ -38,6 +41,8 @@ struct Bench {
     restarts: Arc<Mutex<Vec<crate::rest::restart::Changes>>>,
     /// Of the recordings.
     folder: TempDir,
+    /// Of the keys.
+    _state: TempDir,
 }
 
 /// Plays the supervisor: composers compose, cameras never come.
@@ -97,7 +102,9 @@ impl Bench {
         let registry = Registry::new(Settings::default(), engine.clone(), jobs, recordings.clone(), Clock::System);
         let composers = Arc::new(Mutex::new(Composers::default()));
         tokio::spawn(play(jobs_commands, composers.clone(), recordings.clone()));
-        let secret = config.secret.clone().unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let keyring =
+            Keyring::new(config.secret.clone().unwrap(), Lockout::new(Clock::System), KeyFile::in_state(state.path()), Clock::System);
         let (restart, mut requests) = mpsc::channel(1);
         let restarts = Arc::<Mutex<Vec<_>>>::default();
         let seen = restarts.clone();
@@ -107,9 +114,8 @@ impl Bench {
                 let _ = answer.send(Ok(()));
             }
         });
-        let lockout = Lockout::new(Clock::System);
-        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), secret, lockout, clock: Clock::System, engine, restart });
-        Bench { app: frame(routes(api.clone()), api.clone()), api, composers, restarts, folder }
+        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), keyring, clock: Clock::System, engine, restart });
+        Bench { app: frame(routes(api.clone()), api.clone()), api, composers, restarts, folder, _state: state }
     }
 
     fn new() -> Bench {
@@ -120,7 +126,7 @@ impl Bench {
         let response: Response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
     /// A request with credentials; `body` is sent as JSON.

@@ -1,21 +1,22 @@
 //! The handlers of WHEP: offer in, answer and location out; the location ends what it names.
 
 use super::Door;
-use super::credentials::{access, is_bearer};
+use super::credentials::access;
 use super::error::Problem;
 use crate::guard::body::{self, BadBody};
 use crate::ids::{SessionId, StreamId};
-use crate::session::{Access, Command};
+use crate::session::Command;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
 
-/// POST: 201 with the answer, 401 no or wrong credentials, 429 too many wrong ones, 404 unknown session or stream, 415 no SDP, 400 or 422 an offer that
+/// POST: 201 with the answer, 401 no or wrong credentials, 429 too many wrong ones, 403 an API key that may not watch, 404 unknown
+/// session or stream, 415 no SDP, 400 or 422 an offer that
 /// cannot be served.
 pub async fn watch(
     State(door): State<Arc<Door>>,
@@ -23,11 +24,12 @@ pub async fn watch(
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let access = admitted(&door, text(request.headers(), header::AUTHORIZATION), client.ip())?;
+    let session = SessionId::from(session);
+    let access = access(text(request.headers(), header::AUTHORIZATION), client.ip(), &session, &door.keyring).await?;
     if !is_sdp(request.headers()) {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the Content-Type must be application/sdp"));
     }
-    let session = door.registry.find(&SessionId::from(session))?;
+    let session = door.registry.find(&session)?;
     let path = request.uri().path().to_owned();
     let platform = text(request.headers(), header::USER_AGENT).unwrap_or_default().to_owned();
     let offer = read_offer(request.into_body()).await?;
@@ -40,17 +42,6 @@ pub async fn watch(
     // a path that came in over HTTP and a segment of base64url are both fit for a header
     response.headers_mut().extend(HeaderValue::from_str(&location).ok().map(|location| (header::LOCATION, location)));
     Ok(response)
-}
-
-/// Who this viewer is. Only the secret can be guessed, and is guarded; tokens are as long as keys, and players repeat used ones.
-fn admitted(door: &Door, authorization: Option<&str>, client: IpAddr) -> Result<Access, Problem> {
-    let found = match authorization {
-        Some(header) if !is_bearer(header) => door.lockout.attempt(client, header, || access(Some(header), &door.secret))?,
-        other => access(other, &door.secret),
-    };
-    found.ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "Bearer with the token of a connection, or Basic with the API secret is needed")
-    })
 }
 
 /// DELETE of a location: 200, 404 unknown.

@@ -1,6 +1,6 @@
 //! The control socket: one JSON object a line. The closing of the socket is the order to end within 2 s.
 
-use super::camera::CameraSpec;
+use super::camera::{CameraSpec, Transport};
 use super::compose::{ComposeSlot, ComposeSpec, Written};
 use super::thumbnail::ThumbnailSpec;
 use super::transcode::TranscodeSpec;
@@ -67,6 +67,11 @@ pub enum FromWorker {
     Ready,
     /// The job's loop turns. A worker that has said it once goes on saying it each [`HEARTBEAT`]; when it stops, it hangs.
     Alive,
+    /// Camera: its packets come this way and not in the one that was asked for. A successor need not find that out again.
+    Sends { transport: Transport },
+    /// Transcoder: these elements of hardware are in use from now on, by their names in the tables. Said before they are touched,
+    /// so that a driver which takes the process along can be named.
+    Uses { elements: Vec<String> },
     /// Something worth one log line; the job goes on.
     Warning { text: String },
     /// Recorders: what is on disk, about twice a second. The one before `Finished` is the result.
