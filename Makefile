@@ -37,12 +37,14 @@ lint: setup
 browser-test: setup $(BROWSER)/node_modules/.package-lock.json $(DEMO)/node_modules/.package-lock.json
 	cd $(BROWSER) && node run.mjs $(BROWSER_TESTS)
 
-# make bench BENCH=compose measures one of them alone.
-BENCH := viewers compose
-bench: setup ## measure: viewers beside the floor of this machine, the composer beside ffmpeg
+# make bench BENCH=compose measures one of them alone; returns takes a quarter of an hour and is made only when it is named.
+BENCH := viewers compose neighbours
+bench: setup ## measure: viewers beside the floor of this machine, the composer beside ffmpeg, GETs beside bad cameras
 	$(RUST) cargo build --release --workspace --bins
 	$(if $(filter viewers,$(BENCH)),target/release/viduct-bench)
 	$(if $(filter compose,$(BENCH)),$(RUST) cargo bench --quiet --bench compose)
+	$(if $(filter neighbours,$(BENCH)),target/release/viduct-neighbours)
+	$(if $(filter returns,$(BENCH)),VIDUCT_RETURNS=100 $(RUST) cargo test --quiet --release --test system whatever_happened_to_it -- --nocapture)
 
 # npm writes this file last, so it is newer than the lock file exactly when the install is complete.
 %/node_modules/.package-lock.json: %/package-lock.json | setup
