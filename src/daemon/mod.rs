@@ -8,6 +8,7 @@
 //! | `run` | the wiring: engine, jobs, sessions, doors; what reloads and restarts; the order of the stop |
 //! | `doors` | listeners and routes, which a reload replaces |
 //! | `reload`, `restart` | SIGHUP; POST restart |
+//! | `key` | `viduct key` |
 //! | `http` | listeners, TLS, limits |
 //! | `listeners` | who is told of events |
 //! | `tls`, `state` | certificate and secret, and the folder that keeps them |
@@ -17,6 +18,7 @@ mod addresses;
 pub mod args;
 mod doors;
 mod http;
+mod key;
 mod listeners;
 mod log;
 mod origin;

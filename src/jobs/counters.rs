@@ -19,7 +19,7 @@ struct Books {
     strikes: Strikes,
 }
 
-/// What was counted since the start, by kind of job (`camera`, `compose`, `transcode`).
+/// What was counted since the start, by kind of job (`camera`, `compose`, `transcode`, `thumbnail`).
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Counted {
     /// Processes that run now.
@@ -38,6 +38,7 @@ pub fn word(spec: &Spec) -> &'static str {
         Spec::Camera(_) => "camera",
         Spec::Compose(_) => "compose",
         Spec::Transcode(_) => "transcode",
+        Spec::Thumbnail(_) => "thumbnail",
     }
 }
 

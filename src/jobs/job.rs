@@ -67,7 +67,7 @@ pub struct Learnt {
 enum End {
     /// The job was stopped.
     Stopped,
-    /// The worker was told to stop, and did.
+    /// The worker was told to stop, and did; or it has done what it was for.
     Finished,
     Failed(Failure),
 }
@@ -108,7 +108,7 @@ impl Job {
                 let found = reach::find(camera, self.clock).await?;
                 Ok(Spec::Camera(CameraSpec { transport: self.learnt.transport.unwrap_or(found.transport), ..found }))
             }
-            Spec::Compose(_) => Ok(self.spec.clone()),
+            Spec::Compose(_) | Spec::Thumbnail(_) => Ok(self.spec.clone()),
             Spec::Transcode(spec) => Ok(Spec::Transcode(TranscodeSpec { avoid: self.settings.counters.struck_out(), ..spec.clone() })),
         }
     }
@@ -203,7 +203,7 @@ impl Job {
                 }
                 Ok(Some(FromWorker::Written(written))) => self.report(Event::Written { job: self.job, written }).await,
                 Ok(Some(FromWorker::Failed { failure })) => return Some(End::Failed(failure)),
-                Ok(Some(FromWorker::Finished)) if stopping => return Some(End::Finished),
+                Ok(Some(FromWorker::Finished)) if stopping || self.spec.ends_by_itself() => return Some(End::Finished),
                 Ok(Some(FromWorker::Finished)) => return failed(FailureKind::Ended, "finished unasked".into()),
                 Ok(None) | Err(Broken::Io(_)) => return None,
                 Err(Broken::Line(error)) => return failed(FailureKind::Crashed, error.to_string()),
@@ -233,7 +233,7 @@ impl Job {
     /// How long a process may take to end when its socket is closed: recorders have a file to finish.
     fn polite(&self) -> Duration {
         match &self.spec {
-            Spec::Camera(_) | Spec::Transcode(_) => POLITE,
+            Spec::Camera(_) | Spec::Transcode(_) | Spec::Thumbnail(_) => POLITE,
             Spec::Compose(_) => POLITE_RECORDER,
         }
     }
@@ -298,13 +298,14 @@ impl Job {
             Spec::Camera(_) => "media flows",
             Spec::Compose(_) => "the file grows",
             Spec::Transcode(_) => "transcoded media flows",
+            Spec::Thumbnail(_) => "the picture is made",
         }
     }
 
     fn secrets(&self) -> Vec<String> {
         match &self.spec {
             Spec::Camera(spec) => spec.secrets(),
-            Spec::Compose(_) | Spec::Transcode(_) => Vec::new(),
+            Spec::Compose(_) | Spec::Transcode(_) | Spec::Thumbnail(_) => Vec::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::camera::{CameraSpec, Transport};
 use super::compose::{ComposeSlot, ComposeSpec, Written};
+use super::thumbnail::ThumbnailSpec;
 use super::transcode::TranscodeSpec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,15 @@ pub enum Spec {
     Compose(ComposeSpec),
     /// Take one video on [`VIDEO_SLOT`] and give it in another codec on [`VIDEO_SLOT`].
     Transcode(TranscodeSpec),
+    /// Make one picture of a film.
+    Thumbnail(ThumbnailSpec),
+}
+
+impl Spec {
+    /// A job that is over when it is done; all others go on until they are stopped.
+    pub fn ends_by_itself(&self) -> bool {
+        matches!(self, Spec::Thumbnail(_))
+    }
 }
 
 /// How often a worker that says [`FromWorker::Alive`] says it.
@@ -68,7 +78,7 @@ pub enum FromWorker {
     Written(Written),
     /// The job is over; last line before the process exits.
     Failed { failure: Failure },
-    /// The job is over because it was asked to end; last line.
+    /// The job is over because it was asked to end, or is done; last line.
     Finished,
 }
 
