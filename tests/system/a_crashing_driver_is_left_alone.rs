@@ -7,10 +7,10 @@ use viduct_testkit::camera::{Options, TestCamera};
 use viduct_testkit::material::Media;
 use viduct_testkit::whep::Whep;
 
-/// The folder of the plug-in that stands for a broken driver: a decoder by this name, which ends its process.
+/// The decoder by which the plug-in stands for a broken driver: it ends its process.
 const DRIVER: &str = "v4l2slh264dec";
 
-/// Where cargo puts examples, beside the tests.
+/// The folder where cargo puts examples, beside that of the tests.
 fn plugins() -> PathBuf {
     let own = std::env::current_exe().expect("a test knows where it is");
     let folder = own.ancestors().nth(2).expect("it is in target/<profile>/deps").join("examples");
