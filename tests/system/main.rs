@@ -9,6 +9,7 @@ mod wire;
 mod a_camera_comes_back;
 mod a_camera_returns_within_2_s;
 mod a_client_that_does_not_read_hurts_nobody;
+mod a_crashing_driver_is_left_alone;
 mod a_full_disk_ends_a_recording;
 mod a_hundred_cameras_leave_nothing_behind;
 mod a_hundred_recordings_leave_only_films;
