@@ -37,12 +37,13 @@ lint: setup
 browser-test: setup $(BROWSER)/node_modules/.package-lock.json $(DEMO)/node_modules/.package-lock.json
 	cd $(BROWSER) && node run.mjs $(BROWSER_TESTS)
 
-# make bench BENCH=compose measures one of them alone.
+# make bench BENCH=compose measures one of them alone. BENCH=soak, a long recording, is measured only when it is asked for.
 BENCH := viewers compose
 bench: setup ## measure: viewers beside the floor of this machine, the composer beside ffmpeg
 	$(RUST) cargo build --release --workspace --bins
 	$(if $(filter viewers,$(BENCH)),target/release/viduct-bench)
 	$(if $(filter compose,$(BENCH)),$(RUST) cargo bench --quiet --bench compose)
+	$(if $(filter soak,$(BENCH)),$(RUST) cargo bench --quiet --bench soak)
 
 # npm writes this file last, so it is newer than the lock file exactly when the install is complete.
 %/node_modules/.package-lock.json: %/package-lock.json | setup
