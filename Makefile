@@ -52,12 +52,17 @@ $(API_TOOLS)/complete: $(API)/requirements.txt | setup
 	$(API_TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement $<
 	@touch $@
 
-# make bench BENCH=compose measures one of them alone.
-BENCH := viewers compose
-bench: setup ## measure: viewers beside the floor of this machine, the composer beside ffmpeg
+# make bench BENCH=compose measures one of them alone. `returns`, a hundred of a camera, and `soak`, a long recording, take a
+# quarter of an hour and are made only when they are named.
+BENCH := viewers compose control neighbours
+bench: setup ## measure: viewers beside this machine's floor, the composer beside ffmpeg, REST alone and beside bad cameras
 	$(RUST) cargo build --release --workspace --bins
 	$(if $(filter viewers,$(BENCH)),target/release/viduct-bench)
+	$(if $(filter control,$(BENCH)),target/release/viduct-bench-control)
 	$(if $(filter compose,$(BENCH)),$(RUST) cargo bench --quiet --bench compose)
+	$(if $(filter neighbours,$(BENCH)),target/release/viduct-neighbours)
+	$(if $(filter returns,$(BENCH)),VIDUCT_RETURNS=100 $(RUST) cargo test --quiet --release --test system whatever_happened_to_it -- --nocapture)
+	$(if $(filter soak,$(BENCH)),$(RUST) cargo bench --quiet --bench soak)
 
 # npm writes this file last, so it is newer than the lock file exactly when the install is complete.
 %/node_modules/.package-lock.json: %/package-lock.json | setup
@@ -65,4 +70,4 @@ bench: setup ## measure: viewers beside the floor of this machine, the composer 
 	@touch $@
 
 clean: ## remove everything that was built or installed here
-	rm -rf target $(DEMO)/node_modules $(BROWSER)/node_modules
+	rm -rf target tests/java/target $(DEMO)/node_modules $(BROWSER)/node_modules

@@ -13,6 +13,7 @@
 //! | `/config`, `/config/openvidu-…` | GET | `config` |
 //! | `/restart` | POST | [`restart`] |
 //! | `/health` | GET | [`health`] |
+//! | `/status` | GET | [`status`] |
 //! | `/openapi.json` | GET | `about` |
 //! | `/keys`, `/keys/{key}` | POST, GET, DELETE | `keys` |
 //!
@@ -48,6 +49,7 @@ mod seen;
 mod session_body;
 mod sessions;
 mod signal;
+pub mod status;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -81,6 +83,7 @@ pub struct Api {
     pub engine: engine::Handle,
     /// Where POST restart goes: one request at a time.
     pub restart: mpsc::Sender<restart::Request>,
+    pub life: status::Life,
 }
 
 /// The routes of the API, without their frame.

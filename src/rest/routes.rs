@@ -4,7 +4,9 @@
 //! the frame asks the table about every request that carries a scoped key. The API document is made from it (`about`).
 
 use super::{Api, about};
-use super::{cdr, certificate, config, connections, files, health, keys, media_nodes, recordings, restart, sessions, signal, tokens};
+use super::{
+    cdr, certificate, config, connections, files, health, keys, media_nodes, recordings, restart, sessions, signal, status, tokens,
+};
 use crate::keys::Right;
 use crate::openapi::Operation;
 use axum::Router;
@@ -95,6 +97,7 @@ pub const ROUTES: &[Route] = &[
     here("GET", "/openvidu/api/keys/{key}", Administer, Key, || get(keys::one), about::keys::one),
     here("DELETE", "/openvidu/api/keys/{key}", Administer, Key, || delete(keys::revoke), about::keys::revoke),
     here("GET", "/openvidu/api/health", Health, Nothing, || get(health::health), about::house::health),
+    here("GET", "/openvidu/api/status", Health, Nothing, || get(status::status), about::house::status),
     public("GET", "/openvidu/api/openapi.json", || get(about::serve), about::house::openapi),
     elsewhere("GET", "/openvidu/api/docs", None, Nothing, about::house::docs),
     public("GET", "/openvidu/accept-certificate", || get(certificate::page), about::house::certificate),

@@ -115,7 +115,8 @@ impl Bench {
                 let _ = answer.send(Ok(()));
             }
         });
-        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), keyring, clock: Clock::System, engine, restart });
+        let life = status::Life { since: 1_600_000_000_000, restarts: 2, last_restart: Some(1_600_000_060_000) };
+        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), keyring, clock: Clock::System, engine, restart, life });
         Bench { app: frame(routes(api.clone()), api.clone()), api, composers, restarts, folder, _state: state }
     }
 
@@ -390,6 +391,13 @@ async fn health_follows_the_media_thread() {
     assert_eq!((up.status, up.text.as_str()), (200, r#"{"status":"UP"}"#));
     let down = Bench::with(&[], false).ask("GET", "/openvidu/api/health", None).await;
     assert_eq!((down.status, down.text.as_str()), (503, r#"{"status":"DOWN"}"#));
+}
+
+#[tokio::test]
+async fn status_tells_of_restarts() {
+    let status = Bench::new().ask("GET", "/openvidu/api/status", None).await;
+    let text = r#"{"startTime":1600000000000,"restartCounter":2,"lastRestartTime":1600000060000}"#;
+    assert_eq!((status.status, status.text.as_str()), (200, text));
 }
 
 #[tokio::test]

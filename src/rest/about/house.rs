@@ -16,6 +16,15 @@ pub fn health() -> Operation {
     )
 }
 
+pub fn status() -> Operation {
+    let fields = [
+        ("startTime", Schema::moment("Since when the server runs.")),
+        ("restartCounter", Schema::integer("How often a restart by REST had it begin anew since then.")),
+        ("lastRestartTime", Schema::moment("When the last of them was.").or_null()),
+    ];
+    Operation::new(TAG, "getStatus", "Since when does the server run?").json(200, "The life of the server so far.", Schema::object("", fields))
+}
+
 pub fn config() -> Operation {
     Operation::new(TAG, "getConfig", "Get the configuration")
         .about("Secrets are not shown. Some properties are shown only while the one that switches them on is.")

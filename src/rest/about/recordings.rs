@@ -119,6 +119,7 @@ fn recording() -> Schema {
             ("frameRate", frame_rate()),
             ("recordingLayout", layout()),
             ("sessionId", Schema::text("Its session.").example("Room_1")),
+            ("mediaNode", Schema::text("Where it is made and kept; not in edition `ce`.").example("media_A1b2C3d4")),
             ("createdAt", Schema::moment("When it began.")),
             ("size", Schema::integer("Of its files, in bytes; 0 until it is finished.").with("minimum", 0.into()).example(4_195_840)),
             ("duration", Schema::number("In seconds; 0 until it is finished.").with("minimum", 0.into()).example(60.5)),
@@ -129,5 +130,5 @@ fn recording() -> Schema {
             ("status", Schema::words("How far it is.", &Status::ALL.map(Status::as_str))),
         ],
     )
-    .optional(&["resolution", "frameRate", "recordingLayout", "urls"])
+    .optional(&["resolution", "frameRate", "recordingLayout", "mediaNode", "urls"])
 }
