@@ -1,5 +1,6 @@
 //! Serving HTTP: listeners, TLS, limits and timeouts, and a stop that lets answers finish. Knows no path.
 
+use super::handshakes::Handshakes;
 use crate::clock::Clock;
 use crate::config::Problem;
 use axum::Router;
@@ -71,13 +72,15 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let handshakes = Handshakes::default();
     loop {
         let (stream, peer) = tokio::select! {
             accepted = accept(&listener, clock), if connections.len() < CONNECTIONS => accepted,
             Some(_) = connections.join_next() => continue,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        connections.spawn(connection(stream, peer, acceptor(tls.as_ref()), app.clone(), stop.clone()));
+        let tls = acceptor(tls.as_ref()).map(|tls| (tls, handshakes.clone()));
+        connections.spawn(connection(stream, peer, tls, app.clone(), stop.clone()));
         if connections.len() == CONNECTIONS {
             tracing::warn!("{CONNECTIONS} connections are open; more have to wait");
         }
@@ -116,15 +119,18 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<(TlsAcceptor, Handshakes)>,
     app: watch::Receiver<Router>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let Some(tls) = tls else { return requests(stream, peer, app, stop).await };
+    let Some((tls, handshakes)) = tls else { return requests(stream, peer, app, stop).await };
+    let handshake = handshakes.begin(peer.ip());
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(PATIENCE, tls.accept(stream)) => shaken,
+        () = handshake.displaced() => return tracing::debug!(%peer, "too many TLS handshakes of one address: its oldest ended"),
         _ = stop.wait_for(|stop| *stop) => return,
     };
+    drop(handshake);
     match shaken {
         Ok(Ok(stream)) => requests(stream, peer, app, stop).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
