@@ -8,6 +8,7 @@
 //! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
 //! | 3 | [`events`] | what happened, told to the world: call detail records and webhooks |
 //! | 3 | [`state`] | what comes back after a power cut: sessions with cameras |
+//! | 3 | [`keys`] | named API keys: who may do what |
 //! | 3 | [`recording`] | recordings: made by a task each, kept on disk, finished by the next start after a crash |
 //! | 3 | [`cluster`] | media nodes: the box itself, its life, where sessions are placed |
 //! | 2 | [`engine`] | the media thread: one port (UDP and TCP), all peers, all tracks |
@@ -16,6 +17,7 @@
 //! | 1 | [`config`], [`wire`], [`rtp`], [`layout`] | properties; what daemon and workers say to each other; packets and codecs; grids |
 //! | 1 | [`hardware`] | which elements decode and encode, the board's own first |
 //! | 1 | [`disk`], [`mp4`] | crash-safe writes; the file of a recording: written, finished in place, recovered |
+//! | 1 | [`guard`] | what keeps strangers from wearing the doors out: wrong secrets, crowds, bodies without end |
 //! | 0 | [`ids`], [`clock`], [`causes`] | identifiers; now and sleep; errors with all that caused them |
 //!
 //! Three rivers run through the house. *Control*: a door builds a [`session::Command`], the session's actor decides, the answer
@@ -31,9 +33,11 @@ pub mod daemon;
 pub mod disk;
 pub mod engine;
 pub mod events;
+pub mod guard;
 pub mod hardware;
 pub mod ids;
 pub mod jobs;
+pub mod keys;
 pub mod layout;
 pub mod mp4;
 pub mod recording;

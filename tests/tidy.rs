@@ -30,12 +30,14 @@ const FLOORS: &[(&str, u8, Wing)] = &[
     ("cluster", 3, Daemon),
     ("events", 3, Daemon),
     ("state", 3, Daemon),
+    ("keys", 3, Daemon),
     ("engine", 2, Daemon),
     ("jobs", 2, Daemon),
     ("worker", 2, Worker),
     ("wire", 1, Ground),
     ("hardware", 1, Ground),
     ("config", 1, Ground),
+    ("guard", 1, Daemon),
     ("layout", 1, Ground),
     ("disk", 1, Ground),
     ("mp4", 1, Ground),
@@ -299,6 +301,26 @@ fn exclusive_guests_stay_in_their_rooms() {
         }
     }
     settle("rooms with exclusive guests", sources.len(), found);
+}
+
+/// The only files that start processes: workers, and the daemon itself anew. Neither takes a word of its command line from a property
+/// or a request; `tests/system/no_property_runs_a_program.rs` looks at what they make of hostile ones.
+const STARTERS: &[&str] = &["src/jobs/process.rs", "src/daemon/restart.rs"];
+
+#[test]
+fn processes_are_started_in_two_places() {
+    let sources: Vec<Source> = files(&[".rs"]).into_iter().filter(|source| source.path.starts_with("src/")).collect();
+    let mut found = Vec::new();
+    for source in sources.iter().filter(|source| !source.path.contains("/tests/")) {
+        let code = code(&source.text);
+        let product = &code[..code.find("#[cfg(test)]").unwrap_or(code.len())];
+        let dense: String = product.split_whitespace().collect();
+        let starts = ["Command::new(", ".exec(", "posix_spawn", "libc::fork", "libc::system", "execv"];
+        if starts.iter().any(|start| dense.contains(start)) && !STARTERS.contains(&source.path.as_str()) {
+            found.push(format!("{}: starts a process; that is done in {STARTERS:?}", source.path));
+        }
+    }
+    settle("processes", sources.len(), found);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The API secret: compared in constant time, never printed.
+//!
+//! What is compared are digests: they are equally long whatever is given, so not even the secret's length shows in the time.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA256, digest};
 use std::fmt;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -24,9 +27,9 @@ impl Secret {
         &self.0
     }
 
-    /// Is `text` this secret? Takes the same time wherever they differ.
+    /// Is `text` this secret? Takes the same time wherever they differ; an empty secret is matched by nothing (signaling.md §11.4).
     pub fn matches(&self, text: &str) -> bool {
-        self.0.as_bytes().ct_eq(text.as_bytes()).into()
+        !self.0.is_empty() && same(&self.0, text)
     }
 
     /// Does this `Authorization` header carry `OPENVIDUAPP:<secret>` by HTTP Basic (RFC 7617)?
@@ -38,8 +41,14 @@ impl Secret {
         let Ok(decoded) = STANDARD.decode(credentials.trim()) else { return false };
         let Ok(text) = String::from_utf8(decoded) else { return false };
         let Some((user, password)) = text.split_once(':') else { return false };
-        bool::from(user.as_bytes().ct_eq(USER.as_bytes())) & self.matches(password)
+        // both are compared whichever is wrong
+        same(USER, user) & self.matches(password)
     }
+}
+
+fn same(ours: &str, given: &str) -> bool {
+    let digest = |text: &str| digest(&SHA256, text.as_bytes());
+    digest(ours).as_ref().ct_eq(digest(given).as_ref()).into()
 }
 
 impl fmt::Debug for Secret {
@@ -79,6 +88,12 @@ mod tests {
         ] {
             assert!(!secret.opens(&wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_empty_secret_opens_nothing() {
+        let empty = Secret::new("");
+        assert!(!empty.matches("") && !empty.opens(&basic("OPENVIDUAPP:")) && !Secret::new("a").matches(""));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use super::start::Tls;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::events::Meter;
+use crate::guard::Lockout;
+use crate::keys::Keyring;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use crate::{engine, jobs, rest, signaling, web, whip};
@@ -25,7 +27,11 @@ pub struct Ground {
     /// What became of the workers so far.
     pub counters: jobs::Counters,
     pub events: Meter,
+    /// For clients that join with it; named keys do not.
     pub secret: Secret,
+    /// Shared by all doors: who guesses at one has guessed at all.
+    pub lockout: Lockout,
+    pub keyring: Keyring,
     pub clock: Clock,
     /// What clients ask for their own address.
     pub ice: Vec<String>,
@@ -49,8 +55,8 @@ impl Doors {
     /// Opens them. Further answers are as `config` says until [`Doors::repaint`].
     pub fn open(ground: Ground, https: (TcpListener, Tls), http: Option<TcpListener>, config: Arc<Config>) -> Doors {
         let (registry, clock, secret) = (&ground.registry, ground.clock, &ground.secret);
-        let sockets = Arc::new(signaling::Door::new(registry.clone(), clock, secret.reveal().to_owned(), ground.ice.clone()));
-        let viewers = Arc::new(whip::Door::new(registry.clone(), secret.clone()));
+        let sockets = signaling::Door::new(registry.clone(), clock, secret.clone(), ground.lockout.clone(), ground.ice.clone());
+        let (sockets, viewers) = (Arc::new(sockets), Arc::new(whip::Door::new(registry.clone(), ground.keyring.clone())));
         let (listener, Tls(tls)) = https;
         let (stop, stopped) = watch::channel(false);
         let (app, apps) = watch::channel(app(&ground, &sockets, &viewers, config));
@@ -87,7 +93,7 @@ impl Doors {
 
 /// All routes of the box in their frame.
 fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door>, config: Arc<Config>) -> Router {
-    let Ground { registry, recordings, engine, counters, events, secret, clock, restart, .. } = ground;
+    let Ground { registry, recordings, engine, counters, events, keyring, clock, restart, .. } = ground;
     let watched = web::Watched {
         registry: registry.clone(),
         recordings: recordings.clone(),
@@ -99,7 +105,7 @@ fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door
         registry: registry.clone(),
         recordings: recordings.clone(),
         config,
-        secret: secret.clone(),
+        keyring: keyring.clone(),
         clock: *clock,
         engine: engine.clone(),
         restart: restart.clone(),

@@ -1,8 +1,17 @@
 //! Serving HTTP: listeners, TLS, limits and timeouts, and a stop that lets answers finish. Knows no path.
+//!
+//! | a client that | meets |
+//! |---|---|
+//! | opens many connections | [`OF_ONE`] from its address, then they are closed at once; [`CONNECTIONS`] of all |
+//! | does not finish its TLS handshake, or the head of a request, or sends none | [`PATIENCE`] |
+//! | sends a head without end | 431 beyond what the frame of the doors allows, and the cut at [`HEADERS`] |
+//! | sends a body slowly or without end | 408 and 413, in [`guard::body`](crate::guard::body) |
+//! | does not read its answer | the end of the connection, in [`guard::pace`](crate::guard::pace), if it takes nothing at all |
 
-use super::handshakes::Handshakes;
 use crate::clock::Clock;
 use crate::config::Problem;
+use crate::guard::pace::Paced;
+use crate::guard::{Crowd, Place};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -12,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -21,12 +30,16 @@ use tokio_rustls::TlsAcceptor;
 
 /// Connections at a time; more wait in the kernel's queue. A WebSocket gives its place back when it is upgraded.
 const CONNECTIONS: usize = 2048;
+/// Of these, those of one address; more are closed at once. Whoever sits behind one router shares them.
+const OF_ONE: usize = 512;
 /// Connections that may wait in the kernel's queue.
 const BACKLOG: i32 = 1024;
-/// How long a TLS handshake, and how long the headers of a request may take.
+/// How long a TLS handshake, and how long the head of a request may take, the wait for its first byte included.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Headers may not be larger than this many bytes.
 const HEADERS: usize = 64 * 1024;
+/// Least time between two log lines about the same trouble.
+const QUIET: Duration = Duration::from_secs(60);
 /// Pause after an accept that failed for want of descriptors or memory.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -72,21 +85,42 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
-    let handshakes = Handshakes::default();
+    let crowd = Crowd::new(OF_ONE);
+    let mut complaints = Complaints { clock, last: None };
     loop {
         let (stream, peer) = tokio::select! {
             accepted = accept(&listener, clock), if connections.len() < CONNECTIONS => accepted,
             Some(_) = connections.join_next() => continue,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let tls = acceptor(tls.as_ref()).map(|tls| (tls, handshakes.clone()));
-        connections.spawn(connection(stream, peer, tls, app.clone(), stop.clone()));
+        let Some(place) = crowd.enter(peer.ip()) else {
+            complaints.say(format_args!("{} has {OF_ONE} connections open; more are closed at once", peer.ip()));
+            continue;
+        };
+        let (acceptor, app, stop) = (acceptor(tls.as_ref()), app.clone(), stop.clone());
+        connections.spawn(connection(Paced::new(stream), (peer, place), acceptor, app, stop));
         if connections.len() == CONNECTIONS {
-            tracing::warn!("{CONNECTIONS} connections are open; more have to wait");
+            complaints.say(format_args!("{CONNECTIONS} connections are open; more have to wait"));
         }
     }
     drop((listener, app));
     while connections.join_next().await.is_some() {}
+}
+
+/// Warnings that strangers can cause at will, said now and then.
+struct Complaints {
+    clock: Clock,
+    last: Option<Instant>,
+}
+
+impl Complaints {
+    fn say(&mut self, what: std::fmt::Arguments<'_>) {
+        let now = self.clock.now();
+        if self.last.is_none_or(|last| now.duration_since(last) >= QUIET) {
+            self.last = Some(now);
+            tracing::warn!("{what}");
+        }
+    }
 }
 
 fn acceptor(tls: Option<&watch::Receiver<TlsAcceptor>>) -> Option<TlsAcceptor> {
@@ -117,20 +151,17 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    tls: Option<(TlsAcceptor, Handshakes)>,
+    stream: Paced<TcpStream>,
+    (peer, _place): (SocketAddr, Place),
+    tls: Option<TlsAcceptor>,
     app: watch::Receiver<Router>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let Some((tls, handshakes)) = tls else { return requests(stream, peer, app, stop).await };
-    let handshake = handshakes.begin(peer.ip());
+    let Some(tls) = tls else { return requests(stream, peer, app, stop).await };
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(PATIENCE, tls.accept(stream)) => shaken,
-        () = handshake.displaced() => return tracing::debug!(%peer, "too many TLS handshakes of one address: its oldest ended"),
         _ = stop.wait_for(|stop| *stop) => return,
     };
-    drop(handshake);
     match shaken {
         Ok(Ok(stream)) => requests(stream, peer, app, stop).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),

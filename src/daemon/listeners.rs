@@ -2,7 +2,7 @@
 
 use super::start::Refused;
 use crate::clock::Clock;
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, Webhook};
 use crate::events::{BadTarget, CdrSettings, Error, Events, Settings, Target, WebhookSettings};
 
 const ENDPOINT: &str = "OPENVIDU_WEBHOOK_ENDPOINT";
@@ -13,12 +13,22 @@ const JOURNAL: &str = "webhook.queue";
 pub fn start(config: &Config, clock: Clock) -> Result<Events, Refused> {
     let cdr = config.cdr.as_ref().map(|cdr| CdrSettings { folder: config.cdr_path.clone(), file_bytes: cdr.file_bytes, files: cdr.files });
     let webhook = config.webhook.as_ref().map(|webhook| WebhookSettings {
-        target: Target { endpoint: webhook.endpoint.clone(), headers: webhook.headers.clone(), verify: webhook.verify },
+        target: target(webhook),
         events: webhook.events.clone(),
         queue_bytes: webhook.queue_bytes,
         journal: config.state_path.join(JOURNAL),
     });
     Events::start(Settings { cdr, webhook }, clock).map_err(|error| refused(config, &error).into())
+}
+
+/// Would [`start`] post to the endpoint of `config`? What is not looked at are folders.
+pub fn check(config: &Config) -> Result<(), Problem> {
+    let checked = config.webhook.as_ref().map_or(Ok(()), |webhook| target(webhook).check());
+    checked.map_err(|bad| refused(config, &Error::Target(bad)))
+}
+
+fn target(webhook: &Webhook) -> Target {
+    Target { endpoint: webhook.endpoint.clone(), headers: webhook.headers.clone(), verify: webhook.verify }
 }
 
 fn refused(config: &Config, error: &Error) -> Problem {

@@ -3,6 +3,7 @@
 use crate::config::Problem;
 use std::io::IsTerminal;
 use std::sync::OnceLock;
+use tracing_subscriber::filter::Directive;
 use tracing_subscriber::layer::Layered;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -11,10 +12,14 @@ use tracing_subscriber::{EnvFilter, Registry, reload};
 /// How the filter of the running log is changed.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
+/// What tells passwords below this level, whatever the filter says: the ICE agent names those of each peer.
+const SECRETIVE: &str = "is::agent=info";
+
 /// The filter that `text` is. Errors: it is none.
 pub fn filter(text: &str) -> Result<EnvFilter, Problem> {
     let bad = |why: String| Problem::new("VIDUCT_LOG", text, format!("must be a level or a list like info,viduct::engine=debug ({why})"));
-    EnvFilter::builder().parse(text).map_err(|error| bad(error.to_string()))
+    let filter = EnvFilter::builder().parse(text).map_err(|error| bad(error.to_string()))?;
+    Ok(filter.add_directive(SECRETIVE.parse::<Directive>().map_err(|error| bad(error.to_string()))?))
 }
 
 /// Changes the filter of the running log. Errors: `text` is none.
@@ -54,6 +59,14 @@ pub fn stderr_is_the_journal() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_filter_lets_the_ice_agent_tell_passwords() {
+        for text in ["trace", "is=trace", "is::agent=trace", "viduct=debug"] {
+            let shown = filter(text).unwrap().to_string();
+            assert!(shown.contains(SECRETIVE) && !shown.contains("is::agent=trace"), "{shown}");
+        }
+    }
 
     #[test]
     fn a_wrong_filter_names_the_property() {

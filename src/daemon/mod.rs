@@ -8,7 +8,8 @@
 //! | `run` | the wiring: engine, jobs, sessions, doors; what reloads and restarts; the order of the stop |
 //! | `doors` | listeners and routes, which a reload replaces |
 //! | `reload`, `restart` | SIGHUP; POST restart |
-//! | `http`, `handshakes` | listeners, TLS, limits |
+//! | `key` | `viduct key` |
+//! | `http` | listeners, TLS, limits |
 //! | `listeners` | who is told of events |
 //! | `tls`, `state` | certificate and secret, and the folder that keeps them |
 //! | `addresses`, `log`, `systemd` | the box's addresses; where log lines go; readiness and watchdog |
@@ -16,8 +17,8 @@
 mod addresses;
 pub mod args;
 mod doors;
-mod handshakes;
 mod http;
+mod key;
 mod listeners;
 mod log;
 mod origin;

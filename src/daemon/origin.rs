@@ -58,7 +58,8 @@ impl Origin {
         fs::read_to_string(state_path(&self.sources(text.as_deref())).join(LAST_GOOD)).ok()
     }
 
-    fn sources<'a>(&'a self, file: Option<&'a str>) -> Sources<'a> {
+    /// What a configuration is made of, with `file` for the file's text.
+    pub fn sources<'a>(&'a self, file: Option<&'a str>) -> Sources<'a> {
         Sources { env: &self.env, file, demo: self.demo, lan: self.lan.first().copied() }
     }
 }

@@ -1,7 +1,7 @@
 //! POST restart: new values are checked as a start would check them and written to the file; then the same process begins anew.
 
 use super::origin::Origin;
-use super::tls;
+use super::{listeners, tls};
 use crate::config::value::Raw;
 use crate::config::{Config, Problem, revise};
 use crate::disk;
@@ -24,7 +24,7 @@ pub fn write(origin: &Origin, changes: Changes) -> Result<(), Refused> {
     let new = revise(&old, &news).map_err(Refused::File)?;
 
     let fresh = origin.load(Some(&new)).map_err(|wrong| Refused::Wrong(wrong.to_string()))?.config;
-    for checked in [folders(&fresh), tls::check(&fresh)] {
+    for checked in [folders(&fresh), tls::check(&fresh), listeners::check(&fresh)] {
         checked.map_err(|problem| Refused::Wrong(problem.to_string()))?;
     }
     if new == old {
@@ -145,6 +145,10 @@ mod tests {
         let below = house.path("file").join("r");
         for (changes, named) in [
             (vec![("OPENVIDU_WEBHOOK", Raw::Bool(true))], "Property OPENVIDU_WEBHOOK_ENDPOINT="),
+            (
+                vec![("OPENVIDU_WEBHOOK", Raw::Bool(true)), ("OPENVIDU_WEBHOOK_ENDPOINT", text("ftp://me:pw@h/"))],
+                "Property OPENVIDU_WEBHOOK_ENDPOINT=***: must be a URL of http or https",
+            ),
             (vec![("OPENVIDU_PRO_CLUSTER_AUTOSCALING_MIN_LOAD", Raw::Int(99))], "must not be more than"),
             (
                 vec![("OPENVIDU_RECORDING", Raw::Bool(true)), ("OPENVIDU_RECORDING_PATH", text(below.display()))],

@@ -10,7 +10,9 @@ use crate::cluster::{Cluster, Status, Teller};
 use crate::config::{Config, Problem, Value};
 use crate::events::record::MediaNode;
 use crate::events::{Bus, Events, Record};
+use crate::guard::Lockout;
 use crate::ids::MediaNodeId;
+use crate::keys::Keyring;
 use crate::recording::{Library, Recordings};
 use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
@@ -77,12 +79,15 @@ async fn open(ready: Ready) -> Result<(House, Signals, mpsc::Receiver<Request>),
     // nothing can fail from here on
     keep(&state, text).await;
     let (restart, restarts) = mpsc::channel(1);
+    let lockout = Lockout::new(clock);
     let ground = Ground {
         registry: floors.registry.clone(),
         recordings: floors.recordings.clone(),
         engine: floors.engine.handle.clone(),
         counters: floors.counters.clone(),
         events: floors.events.meter(),
+        keyring: Keyring::new(secret.clone(), lockout.clone(), state.keys(), clock),
+        lockout,
         secret,
         clock,
         ice: vec![stun_url(&config.domain, media_port)],

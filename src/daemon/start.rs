@@ -3,7 +3,7 @@
 use super::args::{self, Asked, Options};
 use super::origin::Origin;
 use super::run::Ended;
-use super::{addresses, log, restart, run, state, tls};
+use super::{addresses, key, log, restart, run, state, tls};
 use crate::clock::Clock;
 use crate::config::load::Wrong;
 use crate::config::{Config, Problem, Secret, document};
@@ -71,6 +71,17 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(lines) => say(&lines),
             Err(refused) => {
                 eprintln!("viduct would not start:\n{refused}");
+                ExitCode::FAILURE
+            }
+        },
+        Ok(Asked::KeyHelp) => say(args::KEY_HELP),
+        Ok(Asked::Key(options, order)) => match key::run(&options, order) {
+            Ok(told) => {
+                eprint!("{}", told.aside);
+                say(&told.out)
+            }
+            Err(failed) => {
+                eprintln!("viduct key: {failed}");
                 ExitCode::FAILURE
             }
         },

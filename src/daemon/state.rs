@@ -3,6 +3,7 @@
 use crate::config::{Config, Problem, Secret};
 use crate::disk;
 use crate::ids::{MediaNodeId, secret_text};
+use crate::keys::KeyFile;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -33,6 +34,11 @@ impl State {
         // what cannot be swept harms nobody
         let _ = disk::sweep(&path);
         Ok(State(path))
+    }
+
+    /// Where the API keys are kept.
+    pub fn keys(&self) -> KeyFile {
+        KeyFile::in_state(&self.0)
     }
 
     /// The text of a file, `None` when there is none.

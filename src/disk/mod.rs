@@ -9,11 +9,13 @@ mod folder;
 mod leftover;
 mod lock;
 mod replace;
+mod within;
 
 pub use folder::{create_folder, remove_tree};
 pub use leftover::sweep;
 pub use lock::FolderLock;
 pub use replace::{publish, replace, replace_private, temporary};
+pub use within::file_within;
 
 use std::fmt;
 use std::fs::File;

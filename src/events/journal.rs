@@ -2,7 +2,7 @@
 //!
 //! A line `+<id> <body>` says that an event waits, `-<id>` that it is dealt with. Events are synced, endings are not: after a power cut
 //! the endpoint may get again what it had. A line that a power cut left half, or damaged, is no event. When the file has grown to
-//! several times what may wait it is replaced as a whole. All of it blocks on the disk.
+//! several times what may wait it is replaced as a whole. It is for this user alone. All of it blocks on the disk.
 
 use super::queue::{News, Waiting};
 use crate::disk::{self, Doing, Kind, Step};
@@ -82,7 +82,7 @@ impl Journal {
     fn reopen(&self) -> Result<File, disk::Error> {
         if self.bytes == 0 {
             // its name shall survive a power cut
-            disk::replace(&self.path, b"")?;
+            disk::replace_private(&self.path, b"")?;
         }
         let file = OpenOptions::new().append(true).open(&self.path).doing(Step::Create, &self.path)?;
         file.set_len(self.bytes).doing(Step::Write, &self.path)?;
@@ -95,7 +95,7 @@ impl Journal {
         }
         let mut text = String::new();
         all.iter().for_each(|Waiting { id, body }| put(&mut text, format_args!("+{id} {body}")));
-        disk::replace(&self.path, text.as_bytes())?;
+        disk::replace_private(&self.path, text.as_bytes())?;
         self.open = None;
         self.bytes = text.len() as u64;
         Ok(())

@@ -46,6 +46,14 @@ pub struct Target {
     pub verify: bool,
 }
 
+impl Target {
+    /// Can anything be posted there? Nobody is asked yet. An endpoint on this very box is as good as any: only who has the API secret
+    /// says where events go, and the service that wants them often stands beside the daemon.
+    pub fn check(&self) -> Result<(), BadTarget> {
+        Http::new(self, Clock::System).map(drop)
+    }
+}
+
 /// Why nothing can be posted there. The texts quote no credentials.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum BadTarget {

@@ -52,6 +52,11 @@ const DECODERS: &[Decoder] = &[
     software(Codec::Vp8, "rtpvp8depay ! avdec_vp8 max-threads=1", &["avdec_vp8"]),
 ];
 
+/// All of them.
+pub(super) fn all() -> impl Iterator<Item = &'static Decoder> {
+    DECODERS.iter()
+}
+
 /// The decoders of a codec, the best first.
 pub fn of(codec: Codec) -> impl Iterator<Item = &'static Decoder> {
     DECODERS.iter().filter(move |decoder| decoder.codec == codec)

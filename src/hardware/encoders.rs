@@ -179,6 +179,11 @@ const ENCODERS: &[Encoder] = &[
     },
 ];
 
+/// All of them.
+pub(super) fn all() -> impl Iterator<Item = &'static Encoder> {
+    ENCODERS.iter()
+}
+
 /// The encoders of a codec, the best first.
 pub fn of(codec: Codec) -> impl Iterator<Item = &'static Encoder> {
     ENCODERS.iter().filter(move |encoder| encoder.codec == codec)

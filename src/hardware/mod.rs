@@ -2,8 +2,8 @@
 //! the caller says, so the daemon may ask as well as a worker.
 //!
 //! The board's own silicon stands before software in each table. An element is chosen by its being there: the registries of
-//! GStreamer list those of a driver only where its device is. That it also works is found out by using it: the transcoder takes
-//! the next one when the first fails before its first picture.
+//! GStreamer list those of a driver only where its device is. That it also works is found out by using it: the transcoder goes on
+//! in software when it reports an error, and one that takes its process along again and again is struck out by the daemon.
 //!
 //! **Not run:** none of the rows with `hardware: true` has been tried on its board. Their settings follow the sources and documents
 //! of their plug-ins. Software rows are run by the tests.
@@ -20,6 +20,17 @@ pub trait Made {
     fn elements(&self) -> &'static [&'static str];
     /// Is it done by something else than the processor's cores?
     fn hardware(&self) -> bool;
+    /// The element that does the work, and gives the row its name.
+    fn name(&self) -> &'static str {
+        self.elements().first().copied().unwrap_or_default()
+    }
+}
+
+/// An element of hardware by its name: the name as the tables have it, or `None` for any other text.
+pub fn named(name: &str) -> Option<&'static str> {
+    let decoders = decoders::all().filter(|row| row.hardware()).map(Made::name);
+    let encoders = encoders::all().filter(|row| row.hardware()).map(Made::name);
+    decoders.chain(encoders).find(|known| *known == name)
 }
 
 /// The first of `rows` whose elements are all there, or why there is none: the elements that would do. `hardware`: may it be such?
@@ -53,6 +64,14 @@ mod tests {
             let got = choose(encoders::of(Codec::H264), hardware, |element| there.contains(&element));
             assert_eq!(got.ok().map(|encoder| encoder.element), chosen, "{there:?} {hardware}");
         }
+    }
+
+    #[test]
+    fn only_hardware_has_a_name_that_is_known() {
+        for (name, known) in [("v4l2h264enc", true), ("mppvideodec", true), ("x264enc", false), ("h264parse", false), ("", false)] {
+            assert_eq!(named(name), Some(name).filter(|_| known), "{name}");
+        }
+        assert!(encoders::all().all(|encoder| encoder.name() == encoder.element));
     }
 
     #[test]

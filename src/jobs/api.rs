@@ -32,7 +32,8 @@ pub enum Event {
     Started { job: JobId },
     /// So much of a recording is on disk.
     Written { job: JobId, written: Written },
-    /// The process has ended as it was told by [`ToWorker::Stop`]; the job is over. It still has to be stopped.
+    /// The process has ended as it was told by [`ToWorker::Stop`], or because it was done; the job is over. It still has to be
+    /// stopped.
     Finished { job: JobId },
     /// Media flows (again).
     Ready { job: JobId },

@@ -1,17 +1,25 @@
 //! What became of all processes so far, counted for whoever watches the box. Written by the jobs, read by anybody; no lock is
 //! held for longer than a few additions.
 
+use super::strikes::Strikes;
 use crate::wire::control::{FailureKind, Spec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// The counters. Cheap to clone; all clones count together.
 #[derive(Clone, Default, Debug)]
 pub struct Counters {
-    counted: Arc<Mutex<Counted>>,
+    books: Arc<Mutex<Books>>,
 }
 
-/// What was counted since the start, by kind of job (`camera`, `compose`, `transcode`).
+#[derive(Default, Debug)]
+struct Books {
+    counted: Counted,
+    strikes: Strikes,
+}
+
+/// What was counted since the start, by kind of job (`camera`, `compose`, `transcode`, `thumbnail`).
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Counted {
     /// Processes that run now.
@@ -20,6 +28,8 @@ pub struct Counted {
     pub started: BTreeMap<&'static str, u64>,
     /// Tries that failed, by cause; of a camera that is away, each look whether it is back.
     pub failed: BTreeMap<(&'static str, FailureKind), u64>,
+    /// Elements of hardware that are left alone because they took their processes along.
+    pub struck_out: BTreeSet<&'static str>,
 }
 
 /// The word for a kind of job.
@@ -28,34 +38,46 @@ pub fn word(spec: &Spec) -> &'static str {
         Spec::Camera(_) => "camera",
         Spec::Compose(_) => "compose",
         Spec::Transcode(_) => "transcode",
+        Spec::Thumbnail(_) => "thumbnail",
     }
 }
 
 impl Counters {
     /// What is counted at this moment.
     pub fn read(&self) -> Counted {
-        self.lock().clone()
+        let books = self.lock();
+        Counted { struck_out: books.strikes.out().clone(), ..books.counted.clone() }
     }
 
     pub(super) fn started(&self, kind: &'static str) {
-        let mut counted = self.lock();
+        let counted = &mut self.lock().counted;
         *counted.started.entry(kind).or_default() += 1;
         *counted.running.entry(kind).or_default() += 1;
     }
 
     pub(super) fn ended(&self, kind: &'static str) {
-        if let Some(running) = self.lock().running.get_mut(kind) {
+        if let Some(running) = self.lock().counted.running.get_mut(kind) {
             *running = running.saturating_sub(1);
         }
     }
 
     pub(super) fn failed(&self, kind: &'static str, cause: FailureKind) {
-        *self.lock().failed.entry((kind, cause)).or_default() += 1;
+        *self.lock().counted.failed.entry((kind, cause)).or_default() += 1;
+    }
+
+    /// A process that used these elements of hardware ended without a word. True when they are left alone from now on.
+    pub(super) fn crashed(&self, elements: Vec<&'static str>, now: Instant) -> bool {
+        self.lock().strikes.crashed(elements, now)
+    }
+
+    /// The elements of hardware that the next process shall leave alone.
+    pub(super) fn struck_out(&self) -> Vec<String> {
+        self.lock().strikes.out().iter().map(|element| (*element).to_owned()).collect()
     }
 
     // no critical section panics; one that did would still leave numbers
-    fn lock(&self) -> MutexGuard<'_, Counted> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -16,8 +16,11 @@ use super::process::{Broken, POLITE, POLITE_RECORDER, Process};
 use super::reach;
 use super::supervisor::Settings;
 use crate::clock::Clock;
+use crate::hardware;
 use crate::ids::JobId;
+use crate::wire::camera::{CameraSpec, Transport};
 use crate::wire::control::{Failure, FailureKind, FromWorker, Spec, ToWorker};
+use crate::wire::transcode::TranscodeSpec;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -48,13 +51,23 @@ pub struct Job {
     pub backoff: Backoff,
     pub health: Health,
     pub warnings: Warnings,
+    pub learnt: Learnt,
+}
+
+/// What its processes said, and the next one shall not have to find out again.
+#[derive(Default, Debug)]
+pub struct Learnt {
+    /// How a camera's packets come, where that is not as it was asked for.
+    transport: Option<Transport>,
+    /// Elements of hardware that the present process uses.
+    uses: Vec<&'static str>,
 }
 
 /// How it went with one process.
 enum End {
     /// The job was stopped.
     Stopped,
-    /// The worker was told to stop, and did.
+    /// The worker was told to stop, and did; or it has done what it was for.
     Finished,
     Failed(Failure),
 }
@@ -87,11 +100,16 @@ impl Job {
         }
     }
 
-    /// What the process is told to do: a camera is looked for first, and is known to the process by the address that was found.
+    /// What the process is told to do: a camera is looked for first, and is known to the process by the address that was found;
+    /// a transcoder is told which hardware to leave alone.
     async fn look(&self) -> Result<Spec, Failure> {
         match &self.spec {
-            Spec::Camera(camera) => reach::find(camera, self.clock).await.map(Spec::Camera),
-            Spec::Compose(_) | Spec::Transcode(_) => Ok(self.spec.clone()),
+            Spec::Camera(camera) => {
+                let found = reach::find(camera, self.clock).await?;
+                Ok(Spec::Camera(CameraSpec { transport: self.learnt.transport.unwrap_or(found.transport), ..found }))
+            }
+            Spec::Compose(_) | Spec::Thumbnail(_) => Ok(self.spec.clone()),
+            Spec::Transcode(spec) => Ok(Spec::Transcode(TranscodeSpec { avoid: self.settings.counters.struck_out(), ..spec.clone() })),
         }
     }
 
@@ -106,6 +124,7 @@ impl Job {
         };
         let kind = word(&self.spec);
         self.settings.counters.started(kind);
+        self.learnt.uses.clear();
         let prints = stderr.map(|stderr| tokio::spawn(output::log(self.name.clone(), stderr, self.secrets())));
         let end = self.attend(process, spec, stop).await;
         self.settings.counters.ended(kind);
@@ -178,9 +197,13 @@ impl Job {
                 Ok(Some(FromWorker::Alive | FromWorker::Listening)) => {}
                 Ok(Some(FromWorker::Ready)) => self.ready().await,
                 Ok(Some(FromWorker::Warning { text })) => self.warn(&text),
+                Ok(Some(FromWorker::Sends { transport })) => self.learnt.transport = Some(transport),
+                Ok(Some(FromWorker::Uses { elements })) => {
+                    self.learnt.uses = elements.iter().filter_map(|element| hardware::named(element)).collect();
+                }
                 Ok(Some(FromWorker::Written(written))) => self.report(Event::Written { job: self.job, written }).await,
                 Ok(Some(FromWorker::Failed { failure })) => return Some(End::Failed(failure)),
-                Ok(Some(FromWorker::Finished)) if stopping => return Some(End::Finished),
+                Ok(Some(FromWorker::Finished)) if stopping || self.spec.ends_by_itself() => return Some(End::Finished),
                 Ok(Some(FromWorker::Finished)) => return failed(FailureKind::Ended, "finished unasked".into()),
                 Ok(None) | Err(Broken::Io(_)) => return None,
                 Err(Broken::Line(error)) => return failed(FailureKind::Crashed, error.to_string()),
@@ -210,7 +233,7 @@ impl Job {
     /// How long a process may take to end when its socket is closed: recorders have a file to finish.
     fn polite(&self) -> Duration {
         match &self.spec {
-            Spec::Camera(_) | Spec::Transcode(_) => POLITE,
+            Spec::Camera(_) | Spec::Transcode(_) | Spec::Thumbnail(_) => POLITE,
             Spec::Compose(_) => POLITE_RECORDER,
         }
     }
@@ -245,11 +268,23 @@ impl Job {
         if let (Some(permit), FailureKind::Unsupported) = (&self.permit, failure.kind) {
             permit.missing(&failure.text);
         }
+        if failure.kind == FailureKind::Crashed {
+            self.strike(failure, now);
+        }
         if self.health.failed(failure) {
             let next = if retry_in.is_some() { "retrying" } else { "given up" };
             tracing::warn!("{}: {failure}; {next}", self.name);
         }
         retry_in
+    }
+
+    /// Holds the end of a process against the hardware it used.
+    fn strike(&mut self, failure: &Failure, now: Instant) {
+        let uses = std::mem::take(&mut self.learnt.uses);
+        if self.settings.counters.crashed(uses.clone(), now) {
+            let uses = uses.join(" and ");
+            tracing::warn!("{}: {uses} took its process along again ({failure}); it is left alone until the next start", self.name);
+        }
     }
 
     /// Waits for room: what happens to one job waits for nobody but itself. A daemon that stopped listening is about to end.
@@ -263,13 +298,14 @@ impl Job {
             Spec::Camera(_) => "media flows",
             Spec::Compose(_) => "the file grows",
             Spec::Transcode(_) => "transcoded media flows",
+            Spec::Thumbnail(_) => "the picture is made",
         }
     }
 
     fn secrets(&self) -> Vec<String> {
         match &self.spec {
             Spec::Camera(spec) => spec.secrets(),
-            Spec::Compose(_) | Spec::Transcode(_) => Vec::new(),
+            Spec::Compose(_) | Spec::Transcode(_) | Spec::Thumbnail(_) => Vec::new(),
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | `counters` | what became of all processes so far |
 //! | `budget` | what the board can carry: who may start, by what the others use. Pure core |
 //! | `cpu` | how much processor time a process uses |
+//! | `strikes` | which hardware is left alone, because it took its processes along. Pure |
 //! | `backoff`, `health` | how long to pause; what is worth a log line. Pure |
 
 pub mod api;
@@ -25,6 +26,7 @@ mod job;
 mod output;
 mod process;
 mod reach;
+mod strikes;
 mod supervisor;
 
 pub use api::{Command, Event, Handle};

@@ -1,10 +1,14 @@
 //! One worker process: started with its two sockets in a group of its own, and ended for sure.
+//!
+//! Its command line is `viduct worker`, always: nothing of a configuration or of a request stands on it, nor in its environment.
 
+use crate::config::PROPERTIES;
 use crate::wire::control::{BadLine, FromWorker, Lines, ToWorker, encode_line};
 use crate::wire::{CONTROL_FD, MEDIA_FD};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -74,8 +78,10 @@ impl Process {
         command.arg("worker").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // its own group: Ctrl-C is for the daemon, and a kill reaches what the worker started
         command.process_group(0).kill_on_drop(true);
-        // a worker needs no secret of the daemon
-        command.env_remove("OPENVIDU_SECRET");
+        // a worker is told what it needs by its socket; passwords of the daemon are none of its business
+        for name in passwords_may_be_in() {
+            command.env_remove(name);
+        }
         // SAFETY: between fork and exec only dup2 is called, which is async-signal-safe; both sources are above 4, so neither
         // call overwrites the other's source.
         unsafe { command.pre_exec(move || place(from_control, CONTROL_FD).and_then(|()| place(from_media, MEDIA_FD))) };
@@ -127,6 +133,15 @@ impl Process {
             }
         }
     }
+}
+
+/// The variables of this daemon's environment that are its configuration, misspelled ones included.
+fn passwords_may_be_in() -> impl Iterator<Item = OsString> {
+    let ours = |name: &OsString| {
+        let name = name.to_string_lossy();
+        ["OPENVIDU_", "VIDUCT_"].iter().any(|prefix| name.starts_with(prefix)) || PROPERTIES.iter().any(|property| property.name == name)
+    };
+    std::env::vars_os().map(|(name, _)| name).filter(ours)
 }
 
 /// A duplicate on a number that is neither 3 nor 4 and closes on exec.

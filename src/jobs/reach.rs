@@ -37,12 +37,17 @@ pub async fn find(spec: &CameraSpec, clock: Clock) -> Result<CameraSpec, Failure
     if found.is_empty() {
         return Err(failure(FailureKind::UnknownHost, String::new()));
     }
-    let usable: Vec<SocketAddr> = found.into_iter().filter(|address| allowed(address.ip(), spec.allow_loopback)).take(ADDRESSES).collect();
+    let usable = usable(found, spec.allow_loopback);
     if usable.is_empty() {
         return Err(failure(FailureKind::Forbidden, " needs VIDUCT_CAMERA_ALLOW_LOOPBACK".into()));
     }
     let address = first_listening(&usable, clock).await.map_err(|error| failure(kind_of(&error), format!(": {error}")))?;
     spec.at(address.ip()).ok_or_else(nowhere)
+}
+
+/// Those of a name's addresses where a camera may be. The others are no reason to refuse the rest: what is used is one of these.
+fn usable(found: Vec<SocketAddr>, allow_loopback: bool) -> Vec<SocketAddr> {
+    found.into_iter().filter(|address| allowed(address.ip(), allow_loopback)).take(ADDRESSES).collect()
 }
 
 /// The addresses of a host. One that is an address asks no resolver.
@@ -140,11 +145,24 @@ mod tests {
             (format!("rtsp://localhost:{port}/x"), false, FailureKind::Forbidden),
             // one of the many spellings of 127.0.0.1 that only the resolver knows
             (format!("rtsp://0x7f.1:{port}/x"), false, FailureKind::Forbidden),
+            (format!("rtsp://2130706433:{port}/x"), false, FailureKind::Forbidden),
+            (format!("rtsp://0177.0.0.1:{port}/x"), false, FailureKind::Forbidden),
+            (format!("rtsp://127.1:{port}/x"), false, FailureKind::Forbidden),
         ];
         for (uri, allow, kind) in table {
             let failure = look(&uri, allow).await.unwrap_err();
             assert_eq!(failure.kind, kind, "{uri}: {failure}");
         }
+    }
+
+    #[test]
+    fn of_a_name_with_several_addresses_only_the_good_ones_are_used() {
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let all =
+            addresses(&["127.0.0.1:554", "192.0.2.1:554", "[::1]:554", "[fe80::1%3]:554", "[::ffff:127.0.0.1]:554", "[2001:db8::1]:554"]);
+        assert_eq!(usable(all.clone(), false), addresses(&["192.0.2.1:554", "[2001:db8::1]:554"]));
+        assert_eq!(usable(addresses(&["127.0.0.1:554", "0.0.0.0:554"]), false), []);
+        assert_eq!(usable(all.clone(), true), all[..ADDRESSES]);
     }
 
     #[tokio::test]

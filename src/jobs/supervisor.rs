@@ -4,7 +4,7 @@ use super::api::{Command, Event};
 use super::backoff::{Backoff, Pauses};
 use super::counters::Counters;
 use super::health::{Health, Warnings};
-use super::job::Job;
+use super::job::{Job, Learnt};
 use super::process::LowDescriptors;
 use crate::clock::Clock;
 use crate::ids::JobId;
@@ -93,11 +93,11 @@ impl Supervisor {
                 }
                 let (settings, clock, events) = (self.settings.clone(), self.clock, self.events.clone());
                 let backoff = Backoff::new(settings.pauses);
-                let (health, warnings) = (Health::default(), Warnings::default());
+                let (health, warnings, learnt) = (Health::default(), Warnings::default(), Learnt::default());
                 let messages = told;
-                let run = Job { job, name, spec, media, permit, settings, clock, events, messages, backoff, health, warnings }.run(stopped);
+                let run = Job { job, name, spec, media, permit, settings, clock, events, messages, backoff, health, warnings, learnt };
                 self.tasks.spawn(async move {
-                    run.await;
+                    run.run(stopped).await;
                     job
                 });
             }
@@ -125,9 +125,11 @@ mod tests {
     use super::super::api::Handle;
     use super::*;
     use crate::ids::SessionKey;
+    use crate::rtp::Codec;
     use crate::wire::camera::CameraSpec;
     use crate::wire::control::{Failure, FailureKind, Spec};
     use crate::wire::media;
+    use crate::wire::transcode::TranscodeSpec;
     use nix::errno::Errno;
     use nix::sys::signal::{Signal, killpg};
     use nix::sys::socket::{MsgFlags, recv};
@@ -158,7 +160,13 @@ mod tests {
         JobId::new(SessionKey(1), 1)
     }
 
+    /// The supervisor has a camera to run.
     fn bench(script: &str) -> Bench {
+        let (dir, program) = worker_of(script);
+        bench_of(dir, program)
+    }
+
+    fn worker_of(script: &str) -> (TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("worker.sh");
         let head = format!(
@@ -170,10 +178,18 @@ mod tests {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         // a test that forks at this moment holds the file open for writing until it execs
         while std::process::Command::new(&program).status().is_err_and(|error| error.kind() == ErrorKind::ExecutableFileBusy) {}
-        bench_of(dir, program)
+        (dir, program)
     }
 
     fn bench_of(dir: TempDir, program: PathBuf) -> Bench {
+        // no process is started for a camera that is not there
+        let camera = TcpListener::bind("127.0.0.1:0").unwrap();
+        let uri = format!("rtsp://user:s3cr3t@{}/x", camera.local_addr().unwrap());
+        let spec = Spec::Camera(CameraSpec::parse(&uri, 100, true).unwrap().spec);
+        bench_for(dir, program, spec, Some(camera))
+    }
+
+    fn bench_for(dir: TempDir, program: PathBuf, spec: Spec, camera: Option<TcpListener>) -> Bench {
         let [first, probe, longest, longest_hopeless] = [5, 5, 10, 20].map(Duration::from_millis);
         let pauses = Pauses { first, probe, longest, longest_hopeless, ..Pauses::default() };
         let (handle, commands) = Handle::channel();
@@ -182,12 +198,8 @@ mod tests {
         let settings = Settings { pauses, first_word: Duration::from_secs(5), silence, ..Settings::new(program, handle.counters()) };
         let task = start(Clock::System, settings, commands, sender);
         let (feed, media) = media::pair().unwrap();
-        // no process is started for a camera that is not there
-        let camera = TcpListener::bind("127.0.0.1:0").unwrap();
-        let uri = format!("rtsp://user:s3cr3t@{}/x", camera.local_addr().unwrap());
-        let spec = Spec::Camera(CameraSpec::parse(&uri, 100, true).unwrap().spec);
         handle.send(Command::Start { job: job(), name: "camera con_1".into(), spec, media, permit: None }).unwrap();
-        Bench { dir, handle, events, task, feed: Some(feed), camera: Some(camera) }
+        Bench { dir, handle, events, task, feed: Some(feed), camera }
     }
 
     impl Bench {
@@ -257,6 +269,41 @@ mod tests {
         let failure = bench.next().await.unwrap();
         assert_eq!(failure.kind, FailureKind::Crashed);
         assert!(failure.text.contains("signal: 11"), "{failure}");
+        bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn hardware_that_takes_its_process_along_twice_is_left_alone() {
+        let (dir, program) = worker_of(
+            "case \"$start\" in *'\"avoid\":[\"v4l2h264enc\"]'*) say '{\"say\":\"ready\"}'; read -r more <&3;; esac\n\
+             say '{\"say\":\"uses\",\"elements\":[\"v4l2h264enc\",\"made up\"]}'\nkill -SEGV $$\n",
+        );
+        let spec = TranscodeSpec { to: Codec::H264, min_kbps: 1, max_kbps: 2, hardware: true, avoid: Vec::new() };
+        let mut bench = bench_for(dir, program, Spec::Transcode(spec), None);
+        for _ in 0..2 {
+            assert!(bench.handle.counters().read().struck_out.is_empty());
+            let failure = bench.next().await.expect("it crashes");
+            assert_eq!(failure.kind, FailureKind::Crashed, "{failure}");
+        }
+        assert_eq!(bench.next().await, None, "the third is told to do without");
+        assert_eq!(bench.handle.counters().read().struck_out, ["v4l2h264enc"].into());
+        bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn what_was_learnt_of_a_camera_is_told_to_the_next_process() {
+        let mut bench = bench(
+            "say '{\"say\":\"sends\",\"transport\":\"udp\"}'\nsay '{\"say\":\"ready\"}'\n[ $try = 2 ] && read -r more <&3\n\
+             say '{\"say\":\"failed\",\"failure\":{\"kind\":\"ended\",\"text\":\"x\"}}'\n",
+        );
+        for transport in ["tcp", "udp"] {
+            assert_eq!(bench.next().await, None);
+            let start = bench.file("start");
+            assert!(start.contains(&format!("\"transport\":\"{transport}\"")), "{start}");
+            if transport == "tcp" {
+                assert!(bench.next().await.is_some());
+            }
+        }
         bench.end().await;
     }
 

@@ -10,7 +10,8 @@
 //! - **C5** asked to stop, or in trouble: save `stopped` (size and duration 0), tell the composer to end.
 //! - **C6** the composer has finished, or is given up: end its job, detach its socket.
 //! - **C7** take the folder's lock, finish and name the files (P1 to P3 of [`super::parts`]).
-//! - **C8** save `ready` with size and duration; `failed` if it was trouble, or if there is nothing to play.
+//! - **C8** save `ready` with size and duration; `failed` if it was trouble, or if there is nothing to play. Its thumbnail is ordered
+//!   before, so that whoever hears of the end can ask for it, and made behind everybody's back ([`super::thumbnails`]).
 //!
 //! The daemon killed after C1: nothing was recorded, the recovery says `failed`. After C2 to C7: the composer ends by itself when
 //! its control socket closes, and finishes its file; the recovery does C7 and C8. The composer killed: its successor goes on with
@@ -41,9 +42,6 @@ use tokio::sync::{mpsc, watch};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a composer may take to finish its file when it is told to.
 const FINISHING: Duration = Duration::from_secs(10);
-/// Between two tries to hand an order to a floor below whose queue is full.
-const RETRY: Duration = Duration::from_millis(50);
-const TRIES: u32 = 200;
 /// kbit/s of the sound.
 const AUDIO_KBPS: u32 = 128;
 
@@ -109,7 +107,7 @@ pub(super) async fn run(mut control: Control, request: Request) {
     if matches!(end, End::Asked(_)) {
         control.finish().await;
     }
-    control.end_job().await;
+    control.shared.end_job(control.job, true).await;
     control.passed(6).await;
     let films = recovery::films(&library, &stopped, clock).await;
     control.passed(7).await;
@@ -117,6 +115,7 @@ pub(super) async fn run(mut control: Control, request: Request) {
     let ended = recovery::ended(&stopped, &films, fault.is_some());
     let seconds = clock.now().duration_since(began).as_secs();
     tracing::info!(recording = %ended.id, status = ended.status.as_str(), bytes = ended.size, seconds, "recording has ended");
+    control.shared.thumbnails.order(&ended);
     let record = control.record_of(&ended, reason);
     control.save(ended, fault, record).await;
     control.passed(8).await;
@@ -279,22 +278,6 @@ impl Control {
                 }
             }
         }
-    }
-
-    /// C6. Orders that find a queue full are said again: what runs has to be ended.
-    async fn end_job(&mut self) {
-        let (job, shared) = (self.job, self.shared.clone());
-        shared.forget(job);
-        let (mut stopped, mut detached) = (false, false);
-        for _ in 0..TRIES {
-            stopped = stopped || shared.jobs.send(jobs::Command::Stop { job }).is_ok();
-            detached = detached || shared.engine.send(engine::Command::DetachSink { job }).is_ok();
-            if stopped && detached {
-                return;
-            }
-            shared.clock.sleep(RETRY).await;
-        }
-        tracing::error!(?job, "the floors below did not take the end of a recording");
     }
 
     /// Step C`step` is done.

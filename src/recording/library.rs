@@ -16,7 +16,7 @@
 
 use super::error::Error;
 use super::metadata::{self, metadata_name};
-use super::plan::{Recording, file_name};
+use super::plan::{Recording, file_name, thumbnail_name};
 use crate::disk;
 use crate::ids::{RecordingId, SessionId};
 use std::collections::BTreeMap;
@@ -149,17 +149,72 @@ impl Library {
         Ok(())
     }
 
-    /// The file `name` of a finished recording. Nothing else in its folder can be had, nor anything outside.
+    /// The file `name` of a finished recording: a film, or its thumbnail. Nothing else in its folder can be had, nor anything outside,
+    /// not even by a link.
     pub fn file(&self, id: &RecordingId, name: &str) -> Option<PathBuf> {
         let recording = self.get(id).filter(|recording| recording.status.is_final())?;
         let folder = self.folder(id);
-        let mut files = (1..).map(|number| file_name(&recording.name, number)).take_while(|file| folder.join(file).is_file());
-        files.find(|file| file == name).map(|file| folder.join(file))
+        let mut films = (1..).map(|number| file_name(&recording.name, number)).take_while(|file| folder.join(file).is_file());
+        if name != thumbnail_name(id) && !films.any(|film| film == name) {
+            return None;
+        }
+        disk::file_within(&self.root, &Path::new(id.as_str()).join(name))
     }
 
     /// Where a recording lies.
     pub fn folder(&self, id: &RecordingId) -> PathBuf {
         self.root.join(id.as_str())
+    }
+
+    /// Is it still that recording? Another one may have the id of one that was deleted.
+    pub(super) fn has(&self, recording: &Recording) -> bool {
+        self.get(&recording.id).is_some_and(|now| now.created_at == recording.created_at)
+    }
+
+    /// The first film of a recording that has ended.
+    pub(super) fn film(&self, recording: &Recording) -> PathBuf {
+        self.folder(&recording.id).join(file_name(&recording.name, 1))
+    }
+
+    /// Where the thumbnail of a recording is, or will be.
+    pub(super) fn thumbnail(&self, id: &RecordingId) -> PathBuf {
+        self.folder(id).join(thumbnail_name(id))
+    }
+
+    /// What has ended with a picture, but without a thumbnail; the oldest first.
+    pub(super) fn without_thumbnail(&self) -> Vec<Recording> {
+        let lacks =
+            |recording: &Recording| recording.status.is_final() && recording.has_picture() && !self.thumbnail(&recording.id).exists();
+        self.list().iter().filter(|recording| lacks(recording)).map(|recording| (**recording).clone()).collect()
+    }
+
+    /// T1 of [`super::thumbnails`]: where the thumbnail of a recording is to be written, a name that nobody has had before. What earlier
+    /// tries left is removed. `None`: the recording is gone.
+    pub(super) fn begin_thumbnail(&self, recording: &Recording) -> Option<PathBuf> {
+        let _folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.has(recording) {
+            return None;
+        }
+        let (folder, name) = (self.folder(&recording.id), thumbnail_name(&recording.id));
+        let left = format!(".{name}.");
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&left) {
+                // what cannot be removed goes with the recording
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Some(disk::temporary(&folder.join(format!("{name}.{}", rand::random::<u64>()))))
+    }
+
+    /// T2 of [`super::thumbnails`]: gives the thumbnail that was written as `temporary` its own name.
+    pub(super) fn keep_thumbnail(&self, recording: &Recording, temporary: &Path) -> Result<(), Error> {
+        let _folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.has(recording) {
+            // another recording's folder
+            let _ = fs::remove_file(temporary);
+            return Ok(());
+        }
+        Ok(disk::publish(temporary, &self.thumbnail(&recording.id))?)
     }
 
     fn text(&self, recording: &Recording) -> String {
@@ -189,6 +244,7 @@ mod tests {
     use super::*;
     use crate::recording::metadata::tests::recording;
     use crate::recording::plan::Status;
+    use viduct_testkit::kills;
 
     fn open(root: &Path) -> Library {
         Library::open(root, "https://box".into()).unwrap()
@@ -269,12 +325,37 @@ mod tests {
             fs::write(library.folder(&id).join(name), "x").unwrap();
         }
         for name in ["lobby.mp4", "lobby-2.mp4"] {
-            assert_eq!(library.file(&id, name), Some(library.folder(&id).join(name)));
+            assert_eq!(library.file(&id, name), library.folder(&id).join(name).canonicalize().ok());
         }
         for name in ["lobby-4.mp4", "part-1.mp4", ".lock", ".recording.A", "", ".", "..", "../A/lobby.mp4", "lobby.mp4/", "x"] {
             assert_eq!(library.file(&id, name), None, "{name}");
         }
         assert_eq!(library.file(&"..".into(), "lobby.mp4"), None);
+        assert_eq!(library.file(&id, "A.jpg"), None);
+        fs::write(library.folder(&id).join("A.jpg"), "x").unwrap();
+        assert_eq!(library.file(&id, "A.jpg"), library.folder(&id).join("A.jpg").canonicalize().ok());
+        let film = library.folder(&id).join("lobby.mp4");
+        fs::remove_file(&film).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", &film).unwrap();
+        assert_eq!(library.file(&id, "lobby.mp4"), None, "a link out of the folder is no film");
+    }
+
+    #[test]
+    fn films_without_a_thumbnail_are_known() {
+        let root = tempfile::tempdir().unwrap();
+        let library = open(root.path());
+        let has = create(&library, "A", Status::Ready);
+        fs::write(library.thumbnail(&has), "x").unwrap();
+        for (session, change) in [
+            ("sound", Recording { video: None, ..recording(Status::Ready) }),
+            ("nothing", Recording { files: 0, size: 0, ..recording(Status::Failed) }),
+            ("unfinished", recording(Status::Started)),
+        ] {
+            let session = SessionId::from(session);
+            library.create(&session, |id| Recording { id, session: session.clone(), ..change }).unwrap();
+        }
+        let lacks = [create(&library, "B", Status::Ready), create(&library, "C", Status::Failed)];
+        assert_eq!(library.without_thumbnail().into_iter().map(|recording| recording.id).collect::<Vec<_>>(), lacks);
     }
 
     #[test]
@@ -301,5 +382,31 @@ mod tests {
         library.save(Recording { id: id.clone(), ..recording(Status::Failed) }).unwrap();
         assert_eq!(open(root.path()).get(&id).unwrap().status, Status::Failed);
         assert_eq!(entries(&library.folder(&id)), [".recording.A"]);
+    }
+
+    /// What the killed child does: a recording is saved with one length after the other.
+    #[test]
+    fn saving_child() {
+        let Some(folder) = kills::child() else { return };
+        let library = open(&folder);
+        let id = RecordingId::from("A");
+        let mut saved = match library.get(&id) {
+            Some(recording) => (*recording).clone(),
+            None => Recording { id: create(&library, "A", Status::Started), session: "A".into(), ..recording(Status::Started) },
+        };
+        loop {
+            saved.duration_ms += 1;
+            library.save(saved.clone()).unwrap();
+            kills::acknowledge(saved.duration_ms);
+        }
+    }
+
+    #[test]
+    fn two_hundred_kills_lose_nothing_acknowledged() {
+        let root = tempfile::tempdir().unwrap();
+        kills::rounds("recording::library::tests::saving_child", root.path(), 200, |acknowledged| {
+            let saved = open(root.path()).get(&"A".into()).unwrap().duration_ms;
+            assert!(saved == acknowledged || saved == acknowledged + 1, "{acknowledged} was acknowledged, {saved} is saved");
+        });
     }
 }

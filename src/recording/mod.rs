@@ -14,12 +14,14 @@
 //! | `metadata` | a recording as JSON, for answers and for the disk. Pure | |
 //! | `parts` | the files, when nobody writes them any more | P1 to P3 |
 //! | `recovery` | the next start | R1 to R3 |
+//! | `thumbnails` | the pictures that stand for films | T1, T2 |
 //! | `told` | what the world is told of a recording. Pure | |
 //!
 //! `stops` (tests) stops after each step.
 //!
 //! On disk (rest.md §11.1): `<id>/.recording.<id>` is the metadata, `<id>/<name>.mp4` the film. While it is being made it is called
-//! `part-1.mp4`, and `.lock` is held by who writes it. Who writes what: the composer the parts, this room all else.
+//! `part-1.mp4`, and `.lock` is held by who writes it. `<id>.jpg` comes when the film is there. Who writes what: the composer the parts, the
+//! maker of thumbnails a picture under a temporary name, this room all else.
 
 mod control;
 mod error;
@@ -35,6 +37,7 @@ mod recovery;
 mod slots;
 #[cfg(test)]
 mod stops;
+mod thumbnails;
 mod told;
 
 pub use error::Error;

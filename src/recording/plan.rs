@@ -80,6 +80,13 @@ pub struct Recording {
     pub duration_ms: u64,
 }
 
+impl Recording {
+    /// Is there a film with pictures?
+    pub fn has_picture(&self) -> bool {
+        self.files > 0 && self.video.is_some()
+    }
+}
+
 /// How far a recording is; lives only move forward (rest.md §10.9).
 ///
 /// ```text
@@ -150,6 +157,11 @@ impl StopReason {
 /// and its successor could not go on with its file.
 pub fn file_name(name: &str, number: u32) -> String {
     if number == 1 { format!("{name}.mp4") } else { format!("{name}-{number}.mp4") }
+}
+
+/// Name of the picture that stands for a film with pictures.
+pub fn thumbnail_name(id: &RecordingId) -> String {
+    format!("{id}.jpg")
 }
 
 #[cfg(test)]

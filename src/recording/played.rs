@@ -1,4 +1,5 @@
-//! For tests on all floors above: composers played by hand, in the place of the supervisor and its workers. They write real films.
+//! For tests on all floors above: composers and makers of thumbnails played by hand, in the place of the supervisor and its workers.
+//! They write real films, and pictures that are none.
 
 use crate::disk::FolderLock;
 use crate::ids::JobId;
@@ -6,8 +7,8 @@ use crate::jobs::{Command, Event};
 use crate::mp4::{Audio, Format, Kind, Sample, Video, Writer};
 use crate::wire::compose::{ComposeSlot, ComposeSpec, Written, part_name};
 use crate::wire::control::{Failure, FailureKind, Spec, ToWorker};
-use std::collections::BTreeMap;
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,7 +29,14 @@ pub enum Manner {
 pub struct Composers {
     pub manner: Manner,
     pub running: BTreeMap<JobId, Composer>,
+    /// Are thumbnails made at once, or never?
+    pub draws: bool,
+    /// Makers of thumbnails that were not stopped.
+    pub drawing: BTreeSet<JobId>,
 }
+
+/// What is in a thumbnail.
+pub const THUMBNAIL: &[u8] = b"a picture";
 
 pub struct Composer {
     spec: ComposeSpec,
@@ -46,10 +54,18 @@ impl Composers {
                 self.running.insert(job, Composer { spec, film: None, seconds: 0, slots: BTreeMap::new() });
                 self.begin(job)
             }
+            Command::Start { job, spec: Spec::Thumbnail(spec), .. } => {
+                self.drawing.insert(job);
+                if !self.draws {
+                    return vec![Event::Started { job }];
+                }
+                fs::write(&spec.picture, THUMBNAIL).unwrap();
+                vec![Event::Started { job }, Event::Finished { job }]
+            }
             Command::Start { spec: Spec::Camera(_) | Spec::Transcode(_), .. } => panic!("no composer"),
             Command::Tell { job, message } => self.told(job, message),
             Command::Stop { job } => {
-                assert!(self.running.remove(&job).is_some());
+                assert!(self.running.remove(&job).is_some() || self.drawing.remove(&job));
                 vec![]
             }
         }

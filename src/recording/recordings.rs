@@ -2,21 +2,27 @@
 
 use super::control::{self, Control};
 use super::library::Library;
-use super::plan::{Cast, Plan};
+use super::plan::{Cast, Plan, thumbnail_name};
 use super::recorder::{Progress, Recorder};
 use super::recovery;
+use super::thumbnails::{self, Thumbnails};
 use crate::clock::Clock;
 use crate::events::Bus;
-use crate::ids::{JobId, SessionId, SessionKey};
+use crate::ids::{JobId, RecordingId, SessionId, SessionKey};
 use crate::jobs::budget::{Load, Refused, Work};
 use crate::{engine, jobs};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 /// Events that may wait for a recording. The router waits for a place, except with reports of progress, of which the next says more.
 const EVENTS: usize = 64;
+/// Between two tries to hand an order to a floor below whose queue is full.
+const RETRY: Duration = Duration::from_millis(50);
+const TRIES: u32 = 200;
 
 /// Whose recording it is and what it shall hold.
 #[derive(Clone, Debug)]
@@ -43,6 +49,7 @@ pub(super) struct Shared {
     pub jobs: jobs::Handle,
     /// The way to the world.
     pub events: Bus,
+    pub thumbnails: Thumbnails,
     pub clock: Clock,
     pub steps: Steps,
     running: Mutex<Running>,
@@ -77,6 +84,8 @@ struct Running {
     last: u32,
     events: HashMap<JobId, mpsc::Sender<jobs::Event>>,
     tasks: JoinSet<()>,
+    /// The one of the tasks that never ends by itself.
+    drawing: Option<AbortHandle>,
 }
 
 impl Recordings {
@@ -84,16 +93,21 @@ impl Recordings {
     /// now on.
     pub fn new(library: Library, engine: engine::Handle, jobs: jobs::Handle, events: Bus, clock: Clock) -> Recordings {
         let library = Arc::new(library);
+        let (thumbnails, orders) = Thumbnails::channel();
         let shared = Arc::new(Shared {
             library: library.clone(),
             engine,
             jobs,
             events: events.clone(),
+            thumbnails: thumbnails.clone(),
             clock,
             steps: Steps::default(),
             running: Mutex::default(),
         });
-        shared.running().tasks.spawn(recovery::recover(library, events, clock));
+        let mut running = shared.running();
+        running.tasks.spawn(recovery::recover(library, recovery::Listeners { events, thumbnails }, clock));
+        running.drawing = Some(running.tasks.spawn(thumbnails::run(shared.clone(), orders)));
+        drop(running);
         Recordings { shared }
     }
 
@@ -105,13 +119,10 @@ impl Recordings {
     /// Begins a recording; waits for nothing. How it goes the recorder sees. Errors: the board cannot carry it.
     pub fn start(&self, request: Request) -> Result<Recorder, Refused> {
         let permit = self.shared.jobs.budget().admit(load(&request.plan))?;
-        let (events, heard) = mpsc::channel(EVENTS);
         let (told, progress) = watch::channel(Progress::default());
         let (recorder, wanted) = Recorder::new(request.cast.clone(), progress);
+        let (job, heard) = self.shared.register();
         let mut running = self.shared.running();
-        running.last += 1;
-        let job = JobId::new(SessionKey::RECORDINGS, running.last);
-        running.events.insert(job, events);
         while running.tasks.try_join_next().is_some() {}
         let control = Control::new(self.shared.clone(), (job, permit), told, wanted, heard);
         running.tasks.spawn(control::run(control, request));
@@ -128,9 +139,23 @@ impl Recordings {
         }
     }
 
-    /// Waits until nothing is being recorded or recovered any more. For the stop of the box, when no session starts more.
+    /// The file `name` of a finished recording; a thumbnail that is being made is waited for.
+    pub async fn file(&self, id: RecordingId, name: String) -> Option<PathBuf> {
+        if name == thumbnail_name(&id) {
+            self.shared.thumbnails.settled(&id, self.shared.clock).await;
+        }
+        let library = self.shared.library.clone();
+        tokio::task::spawn_blocking(move || library.file(&id, &name)).await.ok().flatten()
+    }
+
+    /// Waits until nothing is being recorded or recovered any more. For the stop of the box, when no session starts more; the next
+    /// start makes thumbnails that are missing.
     pub async fn finished(&self) {
-        let mut tasks = std::mem::take(&mut self.shared.running().tasks);
+        let (mut tasks, drawing) = {
+            let mut running = self.shared.running();
+            (std::mem::take(&mut running.tasks), running.drawing.take())
+        };
+        drawing.iter().for_each(AbortHandle::abort);
         while tasks.join_next().await.is_some() {}
     }
 }
@@ -151,9 +176,30 @@ impl Shared {
         tasks.shutdown().await;
     }
 
-    /// A recording is over.
-    pub fn forget(&self, job: JobId) {
+    /// The next job of this room, and what becomes of it.
+    pub fn register(&self) -> (JobId, mpsc::Receiver<jobs::Event>) {
+        let (events, heard) = mpsc::channel(EVENTS);
+        let mut running = self.running();
+        running.last += 1;
+        let job = JobId::new(SessionKey::RECORDINGS, running.last);
+        running.events.insert(job, events);
+        (job, heard)
+    }
+
+    /// Ends a job, and detaches its socket if the media thread has the other end. Orders that find a queue full are said again: what
+    /// runs has to be ended.
+    pub async fn end_job(&self, job: JobId, attached: bool) {
         self.running().events.remove(&job);
+        let (mut stopped, mut detached) = (false, !attached);
+        for _ in 0..TRIES {
+            stopped = stopped || self.jobs.send(jobs::Command::Stop { job }).is_ok();
+            detached = detached || self.engine.send(engine::Command::DetachSink { job }).is_ok();
+            if stopped && detached {
+                return;
+            }
+            self.clock.sleep(RETRY).await;
+        }
+        tracing::error!(?job, "the floors below did not take the end of a job");
     }
 
     // No critical section panics; one that did would still leave a table that is whole.

@@ -4,13 +4,15 @@
 //!
 //! - **R1** wait for the folder's lock: a composer that outlived its daemon finishes its file within seconds, and has it as long.
 //! - **R2** finish and name the files (P1 to P3 of [`super::parts`]).
-//! - **R3** save the metadata: `ready`, or `failed` if there is nothing to play.
+//! - **R3** save the metadata: `ready`, or `failed` if there is nothing to play. Its thumbnail is ordered, as at C8.
 //!
-//! Killed between two of them, the next start does them again.
+//! Killed between two of them, the next start does them again; one that was killed after R3 finds the thumbnail missing.
 
 use super::library::Library;
 use super::parts::{self, Films};
 use super::plan::{Recording, Status};
+use super::recordings::Steps;
+use super::thumbnails::Thumbnails;
 use super::told;
 use crate::causes::with_causes;
 use crate::clock::Clock;
@@ -29,33 +31,58 @@ const CRASHED: &str = "nodeCrashed";
 /// Why one stopped whose end the last run did not see.
 const STOPPED: &str = "openviduServerStopped";
 
-/// Does R1 to R3 for every recording that needs them at the time of the call, one after the other.
-pub fn recover(library: Arc<Library>, events: Bus, clock: Clock) -> impl Future<Output = ()> + Send + 'static {
-    // now, and not when the task first runs: what is started after this call has its own task
-    let unfinished = library.list().into_iter().filter(|recording| !recording.status.is_final()).collect();
-    finish_all(library, unfinished, events, clock)
+/// Who is told of what was recovered.
+pub struct Listeners {
+    /// The world.
+    pub events: Bus,
+    pub thumbnails: Thumbnails,
 }
 
-async fn finish_all(library: Arc<Library>, unfinished: Vec<Arc<Recording>>, events: Bus, clock: Clock) {
+/// Does R1 to R3 for every recording that needs them at the time of the call, one after the other.
+pub fn recover(library: Arc<Library>, listeners: Listeners, clock: Clock) -> impl Future<Output = ()> + Send + 'static {
+    recover_stepwise(library, listeners, clock, Arc::default())
+}
+
+/// The same; a test may stop it after a step, as a kill would.
+pub fn recover_stepwise(
+    library: Arc<Library>,
+    listeners: Listeners,
+    clock: Clock,
+    steps: Arc<Steps>,
+) -> impl Future<Output = ()> + Send + 'static {
+    // now, and not when the task first runs: what is started after this call has its own task
+    let unfinished = library.list().into_iter().filter(|recording| !recording.status.is_final()).collect();
+    finish_all(library, unfinished, listeners, clock, steps)
+}
+
+async fn finish_all(library: Arc<Library>, unfinished: Vec<Arc<Recording>>, listeners: Listeners, clock: Clock, steps: Arc<Steps>) {
     for recording in unfinished {
-        let found = films(&library, &recording, clock).await;
+        let found = films_stepwise(&library, &recording, clock, &steps).await;
+        steps.passed(2).await;
         let ended = ended(&recording, &found, false);
         tracing::info!(recording = %ended.id, status = ended.status.as_str(), "an unfinished recording was found and finished");
+        listeners.thumbnails.order(&ended);
         save(&library, ended.clone()).await;
+        steps.passed(3).await;
         // the last run told of its beginning; if it came to stop it, it was going down itself
         let reason = if recording.status == Status::Stopped { STOPPED } else { CRASHED };
         if let Some(record) = told::record(&ended, Some(reason), clock.unix_ms()) {
-            events.say(record);
+            listeners.events.say(record);
         }
     }
 }
 
 /// R1 and R2, for a recording that ended just now or before the last start.
 pub async fn films(library: &Library, recording: &Recording, clock: Clock) -> Films {
+    films_stepwise(library, recording, clock, &Steps::default()).await
+}
+
+async fn films_stepwise(library: &Library, recording: &Recording, clock: Clock, steps: &Steps) -> Films {
     let lock = match lock(library.folder(&recording.id), clock).await {
         Ok(lock) => lock,
         Err(error) => return Films { fault: Some(with_causes(&error)), ..Films::default() },
     };
+    steps.passed(1).await;
     let name = recording.name.clone();
     let found = tokio::task::spawn_blocking(move || parts::finish(&lock, &name)).await;
     match found {
@@ -104,12 +131,17 @@ async fn lock(folder: PathBuf, clock: Clock) -> Result<FolderLock, disk::Error> 
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::ids::{RecordingId, SessionId};
     use crate::recording::metadata::tests::recording;
     use crate::recording::parts::tests::write_part;
     use std::path::Path;
+
+    /// Nobody is told of anything.
+    pub fn nobody() -> Listeners {
+        Listeners { events: Bus::default(), thumbnails: Thumbnails::channel().0 }
+    }
 
     fn library(root: &Path) -> Arc<Library> {
         Arc::new(Library::open(root, "https://box".into()).unwrap())
@@ -141,7 +173,7 @@ mod tests {
         }
         for _ in 0..2 {
             let after = library(root.path());
-            recover(after.clone(), Bus::default(), Clock::simulated(0)).await;
+            recover(after.clone(), nobody(), Clock::simulated(0)).await;
             for (id, (status, duration_ms)) in &expected {
                 let recording = after.get(id).unwrap();
                 assert_eq!((recording.status, recording.duration_ms), (*status, *duration_ms), "{id}");
@@ -158,7 +190,7 @@ mod tests {
         let id = create(&library, Status::Started);
         write_part(&library.folder(&id), 1, 1, false);
         let composer = FolderLock::try_take(&library.folder(&id)).unwrap();
-        let recovery = tokio::spawn(recover(library.clone(), Bus::default(), Clock::System));
+        let recovery = tokio::spawn(recover(library.clone(), nobody(), Clock::System));
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
@@ -174,7 +206,7 @@ mod tests {
         let library = library(root.path());
         let id = create(&library, Status::Started);
         let _held = FolderLock::try_take(&library.folder(&id)).unwrap();
-        recover(library.clone(), Bus::default(), Clock::simulated(0)).await;
+        recover(library.clone(), nobody(), Clock::simulated(0)).await;
         assert_eq!(library.get(&id).unwrap().status, Status::Failed);
     }
 }

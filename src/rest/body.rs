@@ -1,16 +1,10 @@
 //! Checked parsing of request bodies (rest.md §2.3): JSON objects, `null` = absent, strict types at the top level.
 
 use super::error::Failure;
+use crate::guard::body::{self, BadBody};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
-use std::time::Duration;
-
-/// Bodies may not be larger than this many bytes.
-const LIMIT: usize = 64 * 1024;
-/// How long a client may take to send one.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The object a request carries.
 #[derive(Clone, PartialEq, Default, Debug)]
@@ -21,17 +15,7 @@ impl Fields {
     /// Errors, form B: 400 no JSON object, 408 too slow, 413 too large, 415 another content type.
     pub async fn read(request: Request<Body>) -> Result<Option<Fields>, Failure> {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-        let collected = tokio::time::timeout(PATIENCE, Limited::new(request.into_body(), LIMIT).collect())
-            .await
-            .map_err(|_| Failure::framework(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"))?;
-        let bytes = match collected {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                let message = format!("the request body is larger than {LIMIT} bytes");
-                return Err(Failure::framework(StatusCode::PAYLOAD_TOO_LARGE, message));
-            }
-            Err(_) => return Err(Failure::framework(StatusCode::BAD_REQUEST, "the request body could not be read")),
-        };
+        let bytes = body::read(request.into_body()).await.map_err(|error| Failure::framework(status(error), error.to_string()))?;
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -122,6 +106,14 @@ pub fn lenient_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+fn status(error: BadBody) -> StatusCode {
+    match error {
+        BadBody::Large => StatusCode::PAYLOAD_TOO_LARGE,
+        BadBody::Slow => StatusCode::REQUEST_TIMEOUT,
+        BadBody::Broken => StatusCode::BAD_REQUEST,
+    }
+}
+
 fn malformed(message: String) -> Failure {
     Failure::framework(StatusCode::BAD_REQUEST, message)
 }
@@ -169,7 +161,7 @@ mod tests {
             (json, "{\"a\":".to_owned(), 400, "line 1 column 5"),
             (json, "{\"a\": 1} x".to_owned(), 400, "line 1"),
             (json, "[".repeat(4000), 400, "recursion"),
-            (json, " ".repeat(LIMIT + 1), 413, "larger"),
+            (json, " ".repeat(body::LIMIT + 1), 413, "larger"),
             (None, "{}".to_owned(), 415, "application/json"),
             (Some("text/plain"), "{}".to_owned(), 415, "application/json"),
             (Some("application/x-www-form-urlencoded"), "a=b".to_owned(), 415, "application/json"),

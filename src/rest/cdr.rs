@@ -1,8 +1,8 @@
 //! `/openvidu/cdr`: the files of the call detail records (rest.md §15); `/openvidu/layouts`: those of the custom layouts.
 
 use super::error::Failure;
-use super::frame::with_path;
 use super::{Api, render};
+use crate::disk::file_within;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,10 +11,7 @@ use serde_json::json;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use tower::ServiceExt;
-use tower_http::services::{ServeDir, ServeFile};
-
-/// Where the layouts are.
-const LAYOUTS: &str = "/openvidu/layouts";
+use tower_http::services::ServeFile;
 
 /// GET: 200 with the names of the files, none when nothing was ever written.
 pub async fn list(State(api): State<Arc<Api>>) -> Response {
@@ -26,22 +23,22 @@ pub async fn list(State(api): State<Arc<Api>>) -> Response {
 pub async fn one(State(api): State<Arc<Api>>, Path(name): Path<String>, request: Request) -> Result<Response, Failure> {
     let files = records(api.config.cdr_path.clone()).await;
     let path = files.into_iter().find(|path| path.file_name().is_some_and(|file| file == name.as_str())).ok_or_else(nothing)?;
-    let mut response = match ServeFile::new(path).oneshot(request).await {
-        Ok(response) => response.map(Body::new),
-        Err(never) => match never {},
-    };
+    let mut response = send(path, request).await;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     Ok(response)
 }
 
 /// GET and HEAD of a file below the folder of the layouts: 200, 206, 304, 416, 404.
-pub async fn layout(State(api): State<Arc<Api>>, mut request: Request) -> Result<Response, Failure> {
-    let path = request.uri().path().strip_prefix(LAYOUTS).ok_or_else(nothing)?.to_owned();
-    *request.uri_mut() = with_path(request.uri(), &path).ok_or_else(nothing)?;
-    let folder = ServeDir::new(&api.config.layouts_path).append_index_html_on_directories(false);
-    match folder.oneshot(request).await {
-        Ok(response) if response.status() == StatusCode::NOT_FOUND => Err(nothing()),
-        Ok(response) => Ok(response.map(Body::new)),
+pub async fn layout(State(api): State<Arc<Api>>, Path(name): Path<String>, request: Request) -> Result<Response, Failure> {
+    let folder = api.config.layouts_path.clone();
+    // the disk may take its time
+    let found = tokio::task::spawn_blocking(move || file_within(&folder, FilePath::new(&name))).await;
+    Ok(send(found.ok().flatten().ok_or_else(nothing)?, request).await)
+}
+
+async fn send(path: PathBuf, request: Request) -> Response {
+    match ServeFile::new(path).oneshot(request).await {
+        Ok(response) => response.map(Body::new),
         Err(never) => match never {},
     }
 }
@@ -57,12 +54,13 @@ async fn records(folder: PathBuf) -> Vec<PathBuf> {
 }
 
 fn listed(folder: &FilePath) -> Vec<PathBuf> {
-    let is_record = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("CDR.") && path.is_file()
+    let record = |entry: std::fs::DirEntry| {
+        let name = entry.file_name();
+        let is_record = name.to_str().is_some_and(|name| name.starts_with("CDR.")) && file_within(folder, name.as_ref()).is_some();
+        is_record.then(|| entry.path())
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten();
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_record).collect();
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| record(entry.ok()?)).collect();
     files.sort();
     files
 }

@@ -3,6 +3,8 @@
 //! A handler returns a [`Failure`]; `frame` writes its body, because only there are time and path of the request at hand.
 
 use crate::cluster;
+use crate::guard::Locked;
+use crate::keys;
 use crate::recording;
 use crate::session::Denied;
 use crate::session::error::NotRecorded;
@@ -21,6 +23,8 @@ pub struct Failure {
     form: Form,
     /// What the body says instead of the request's path.
     path: Option<Cow<'static, str>>,
+    /// When to come back, in s.
+    retry_after: Option<u64>,
 }
 
 /// Which of the two bodies.
@@ -35,12 +39,12 @@ enum Form {
 impl Failure {
     /// A failure of form A.
     pub fn own(status: StatusCode, message: impl Into<String>) -> Failure {
-        Failure { status, message: message.into(), form: Form::Own, path: None }
+        Failure { status, message: message.into(), form: Form::Own, path: None, retry_after: None }
     }
 
     /// A failure of form B.
     pub fn framework(status: StatusCode, message: impl Into<String>) -> Failure {
-        Failure { status, message: message.into(), form: Form::Framework, path: None }
+        Failure { status, message: message.into(), form: Form::Framework, path: None, retry_after: None }
     }
 
     /// 400 of form A.
@@ -76,6 +80,13 @@ impl Failure {
     }
 }
 
+impl From<Locked> for Failure {
+    fn from(locked: Locked) -> Failure {
+        let retry_after = Some(locked.seconds);
+        Failure { retry_after, ..Failure::framework(StatusCode::TOO_MANY_REQUESTS, locked.to_string()) }
+    }
+}
+
 impl From<NotRecorded> for Failure {
     fn from(why: NotRecorded) -> Failure {
         Denied::from(why).into()
@@ -99,6 +110,18 @@ impl From<cluster::Error> for Failure {
             cluster::Error::Unknown(_) | cluster::Error::Unreachable { .. } | cluster::Error::NotProven { .. } => StatusCode::NOT_FOUND,
             cluster::Error::BadUri(_) | cluster::Error::Forbidden { .. } => StatusCode::BAD_REQUEST,
             cluster::Error::Exists(_) | cluster::Error::NotIdle { .. } => StatusCode::CONFLICT,
+        };
+        Failure::own(status, error.to_string())
+    }
+}
+
+impl From<keys::Error> for Failure {
+    fn from(error: keys::Error) -> Failure {
+        let status = match &error {
+            keys::Error::BadName | keys::Error::Past => StatusCode::BAD_REQUEST,
+            keys::Error::Unknown(_) => StatusCode::NOT_FOUND,
+            keys::Error::Exists(_) | keys::Error::TooMany => StatusCode::CONFLICT,
+            keys::Error::Garbled { .. } | keys::Error::Disk { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Failure::own(status, error.to_string())
     }
@@ -143,6 +166,9 @@ impl IntoResponse for Failure {
         let mut response = self.status.into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Realm\""));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response.extensions_mut().insert(self);
         response

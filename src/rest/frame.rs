@@ -1,15 +1,20 @@
-//! What stands around all doors: trailing slashes, cross-origin answers, credentials, and the JSON bodies of errors.
+//! What stands around all doors: trailing slashes, the size of heads, origins, credentials, and the JSON bodies of errors.
 
 use super::error::Failure;
 use super::legacy::{self, Era};
 use super::{Api, auth, cors};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+
+/// The headers of a request may not be larger than this many bytes, nor its path and query than half of it. The server below cuts
+/// what is far larger.
+const HEAD: usize = 16 * 1024;
 
 /// The doors of the box (merged into one router) in their frame.
 pub fn frame(doors: Router, api: Arc<Api>) -> Router {
@@ -19,22 +24,54 @@ pub fn frame(doors: Router, api: Arc<Api>) -> Router {
     Router::new().fallback_service(doors).layer(middleware::map_request_with_state(old_paths, readable_path))
 }
 
-async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+async fn around(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let (path, asked) = (request.uri().path().to_owned(), request.headers().clone());
-    let mut response = if cors::is_preflight(request.method(), &asked) {
-        StatusCode::OK.into_response()
-    } else {
-        let public_films = api.config.recording.as_ref().is_some_and(|recording| recording.public_access);
-        match auth::check(&path, &asked, &api.secret, public_films) {
-            Ok(()) => next.run(request).await,
-            Err(failure) => failure.into_response(),
-        }
+    let preflight = cors::is_preflight(request.method(), &asked);
+    let mut response = match admit(&api, &path, &mut request).await {
+        Ok(()) if preflight => StatusCode::OK.into_response(),
+        Ok(()) => next.run(request).await,
+        Err(failure) => failure.into_response(),
     };
     if let Some(failure) = failure_of(&mut response) {
         write_error(&mut response, &failure.body(api.clock.unix_ms(), &path).to_string());
     }
-    cors::allow(&asked, response.headers_mut());
+    cors::allow(&path, &asked, response.headers_mut());
     response
+}
+
+/// Lets a request in and notes for its handler who is asking, or refuses it: 414 and 431 too large, 403 sent by a page of somebody
+/// else, 401 and 429 not who it should be, 403 more than a key may. A preflight carries no credentials and needs none.
+async fn admit(api: &Api, path: &str, request: &mut Request) -> Result<(), Failure> {
+    fits(request)?;
+    cors::check(path, request.headers())?;
+    if cors::is_preflight(request.method(), request.headers()) {
+        return Ok(());
+    }
+    let public_films = api.config.recording.as_ref().is_some_and(|recording| recording.public_access);
+    let grant = auth::identify(path, request.headers(), client(request), &api.keyring, public_films).await?;
+    if let Some(grant) = grant {
+        auth::permit(&grant, request.method(), request.extensions().get::<MatchedPath>().map(MatchedPath::as_str))?;
+        request.extensions_mut().insert(grant);
+    }
+    Ok(())
+}
+
+fn fits(request: &Request) -> Result<(), Failure> {
+    let uri = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    if uri > HEAD / 2 {
+        return Err(Failure::framework(StatusCode::URI_TOO_LONG, format!("path and query are longer than {} bytes", HEAD / 2)));
+    }
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers > HEAD {
+        let why = format!("the headers of the request are larger than {HEAD} bytes");
+        return Err(Failure::framework(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why));
+    }
+    Ok(())
+}
+
+/// Whose request it is. One that came by no socket is that of a test.
+fn client(request: &Request) -> IpAddr {
+    request.extensions().get().map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(client): &ConnectInfo<SocketAddr>| client.ip())
 }
 
 /// The failure a handler returned, or one made for an error of the framework, which has no JSON body yet.

@@ -4,7 +4,7 @@ use super::body::Fields;
 use super::error::Failure;
 use super::legacy::Era;
 use super::query::{flag, text};
-use super::render::{self, View};
+use super::render::{self, Secrets, View};
 use super::{Api, session_body};
 use crate::cluster::{Error, Node, Status, Strategy, resident_kib};
 use crate::config::Edition;
@@ -168,7 +168,7 @@ fn json(node: &Node, extras: Extras, era: Era, api: &Api) -> Value {
 fn sessions(node: &Node, era: Era, api: &Api) -> Value {
     let snapshots = api.registry.all().into_iter().map(|session| session.snapshot());
     let hosted = snapshots.filter(|snapshot| snapshot.media_node.as_ref() == Some(&node.id));
-    hosted.map(|snapshot| render::session(&snapshot, View::new(&api.config, era))).collect()
+    hosted.map(|snapshot| render::session(&snapshot, View { secrets: Secrets::All, ..View::new(&api.config, era) })).collect()
 }
 
 /// What is being recorded; all of it on this box.

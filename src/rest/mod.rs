@@ -13,10 +13,12 @@
 //! | `/config`, `/config/openvidu-…` | GET | `config` |
 //! | `/restart` | POST | [`restart`] |
 //! | `/health` | GET | [`health`] |
+//! | `/keys`, `/keys/{key}` | POST, GET, DELETE | `keys` |
 //!
 //! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), `/openvidu/cdr` and `/openvidu/layouts` (`cdr`), and
 //! `/openvidu/accept-certificate` (`certificate`). [`frame()`] stands around all doors of the box; there the paths of releases before
-//! 2.16 become those of today (`legacy`). No rule of the domain lives here; GET handlers read snapshots and queue nothing.
+//! 2.16 become those of today (`legacy`). Router and rights come from one table of routes (`routes`);
+//! who asks is found out by `auth`, and sees what `seen` shows. No rule of the domain lives here; GET handlers read snapshots and queue nothing.
 
 mod auth;
 mod body;
@@ -30,6 +32,7 @@ mod error;
 mod files;
 mod frame;
 pub mod health;
+mod keys;
 mod legacy;
 mod media_nodes;
 mod query;
@@ -37,6 +40,8 @@ mod recording_body;
 mod recordings;
 mod render;
 pub mod restart;
+mod routes;
+mod seen;
 mod session_body;
 mod sessions;
 mod signal;
@@ -46,14 +51,15 @@ mod tokens;
 mod webrtc_stats;
 
 pub use frame::frame;
+pub use routes::{Names, ROUTES, Route};
 
 use crate::clock::Clock;
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::engine;
+use crate::keys::Keyring;
 use crate::recording::Recordings;
 use crate::session::Registry;
 use axum::Router;
-use axum::routing::{delete, get, post};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -65,7 +71,8 @@ pub struct Api {
     pub recordings: Option<Recordings>,
     /// With the port that is really bound.
     pub config: Arc<Config>,
-    pub secret: Secret,
+    /// Knows who is asking.
+    pub keyring: Keyring,
     pub clock: Clock,
     /// Asked for a sign of life only.
     pub engine: engine::Handle,
@@ -75,35 +82,5 @@ pub struct Api {
 
 /// The routes of the API, without their frame.
 pub fn routes(api: Arc<Api>) -> Router {
-    Router::new()
-        .route("/openvidu/api/sessions", post(sessions::create).get(sessions::list))
-        .route("/openvidu/api/sessions/{session}", get(sessions::one).delete(sessions::close))
-        .route("/openvidu/api/sessions/{session}/connection", post(connections::create).get(connections::list))
-        .route(
-            "/openvidu/api/sessions/{session}/connection/{connection}",
-            get(connections::one).patch(connections::change).delete(connections::remove),
-        )
-        .route("/openvidu/api/sessions/{session}/stream/{stream}", delete(connections::end_stream))
-        .route("/openvidu/api/tokens", post(tokens::create))
-        .route("/openvidu/api/signal", post(signal::send))
-        .route("/openvidu/api/media-nodes", get(media_nodes::list).post(media_nodes::add).put(media_nodes::discover))
-        .route("/openvidu/api/media-nodes/{node}", get(media_nodes::one).patch(media_nodes::change).delete(media_nodes::remove))
-        .route("/openvidu/api/recordings", get(recordings::list))
-        .route("/openvidu/api/recordings/start", post(recordings::start))
-        .route("/openvidu/api/recordings/stop/{recording}", post(recordings::stop))
-        .route("/openvidu/api/recordings/{recording}", get(recordings::one).delete(recordings::delete))
-        .route("/openvidu/recordings/{recording}/{file}", get(files::film))
-        .route("/openvidu/cdr", get(cdr::list))
-        .route("/openvidu/cdr/{file}", get(cdr::one))
-        .route("/openvidu/layouts/{*path}", get(cdr::layout))
-        .route("/openvidu/api/config", get(config::all))
-        .route("/openvidu/api/config/openvidu-version", get(config::version))
-        .route("/openvidu/api/config/openvidu-publicurl", get(config::public_url))
-        .route("/openvidu/api/config/openvidu-recording", get(config::recording))
-        .route("/openvidu/api/config/openvidu-recording-path", get(config::recording_path))
-        .route("/openvidu/api/config/openvidu-cdr", get(config::cdr))
-        .route("/openvidu/api/restart", post(restart::restart))
-        .route("/openvidu/api/health", get(health::health))
-        .route("/openvidu/accept-certificate", get(certificate::page))
-        .with_state(api)
+    routes::router().with_state(api)
 }

@@ -17,6 +17,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
+/// What stands for a secret.
+const MASK: &str = "***";
+
 /// 200 with a JSON body, without a charset parameter (rest.md §2.5).
 pub fn ok(value: &Value) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], value.to_string()).into_response()
@@ -36,12 +39,23 @@ pub struct View<'a> {
     pub pending: bool,
     /// `webRtcStats`: members that help to find out what is wrong (rest.md §5.6). What the transports are like; `None`: not asked for.
     pub transports: Option<&'a HashMap<PeerId, Report>>,
+    pub secrets: Secrets,
+}
+
+/// Which secrets are shown; stars stand for the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Secrets {
+    /// Tokens, passwords of cameras, those in session descriptions.
+    All,
+    /// The token of a connection that was just made, for who made it.
+    Token,
+    None,
 }
 
 impl<'a> View<'a> {
-    /// What a client of `era` sees that asked for nothing special.
+    /// What a client of `era` sees that asked for nothing special, and has no right to secrets.
     pub fn new(config: &'a Config, era: Era) -> View<'a> {
-        View { config, era, pending: false, transports: None }
+        View { config, era, pending: false, transports: None, secrets: Secrets::None }
     }
 }
 
@@ -70,7 +84,7 @@ pub fn session(snapshot: &SessionSnapshot, view: View) -> Value {
     if let (Edition::Pro, Some(node)) = (view.config.edition, &snapshot.media_node) {
         object["mediaNodeId"] = json!(node.as_str());
     }
-    if view.era == Era::Legacy {
+    if view.era == Era::Legacy || properties.old_recording_keys {
         old_recording_keys(&mut object, &properties.default_recording);
     }
     object
@@ -135,7 +149,7 @@ pub fn connection(snapshot: &ConnectionSnapshot, view: View) -> Value {
 }
 
 fn plain_connection(snapshot: &ConnectionSnapshot, view: View) -> Value {
-    let kind = Kind::of(snapshot, view.config);
+    let kind = Kind::of(snapshot, view);
     match &snapshot.active {
         None => json!({
             "id": snapshot.id.as_str(),
@@ -204,18 +218,18 @@ struct Kind {
 }
 
 impl Kind {
-    fn of(snapshot: &ConnectionSnapshot, config: &Config) -> Kind {
+    fn of(snapshot: &ConnectionSnapshot, view: View) -> Kind {
         match &snapshot.kind {
             ConnectionKind::Webrtc { token, role, kurento_options } => Kind {
                 name: "WEBRTC",
-                token: json!(token_url(snapshot.session.as_str(), token, config)),
+                token: json!(token_url(snapshot.session.as_str(), if view.secrets == Secrets::None { MASK } else { token }, view.config)),
                 role: json!(role.as_str()),
                 kurento_options: kurento_options.as_ref().map_or(Value::Null, self::kurento_options),
                 ..Kind::default()
             },
             ConnectionKind::Camera(camera) => Kind {
                 name: "IPCAM",
-                rtsp_uri: json!(camera.rtsp_uri),
+                rtsp_uri: rtsp_uri(camera, view.secrets),
                 adaptative_bitrate: json!(camera.adaptative_bitrate),
                 only_play_with_subscribers: json!(camera.only_play_with_subscribers),
                 network_cache: json!(camera.network_cache),
@@ -226,8 +240,8 @@ impl Kind {
 }
 
 /// What POST tokens answers (rest.md §8).
-pub fn token(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
-    let kind = Kind::of(snapshot, config);
+pub fn token(snapshot: &ConnectionSnapshot, view: View) -> Value {
+    let kind = Kind::of(snapshot, view);
     let mut object = json!({
         "id": kind.token,
         "token": kind.token,
@@ -241,6 +255,11 @@ pub fn token(snapshot: &ConnectionSnapshot, config: &Config) -> Value {
         object["kurentoOptions"] = kind.kurento_options;
     }
     object
+}
+
+/// As it was written; without secrets also without what may be one.
+fn rtsp_uri(camera: &CameraProperties, secrets: Secrets) -> Value {
+    if secrets == Secrets::All { json!(camera.rtsp_uri) } else { json!(camera.camera.to_string()) }
 }
 
 /// `wss://HOST[:PORT]?sessionId=S&token=T` (rest.md §5.7).
@@ -274,17 +293,17 @@ fn publishers(snapshot: &ConnectionSnapshot, active: &ActiveSnapshot, view: View
     let transport = |stream: &StreamInfo| {
         let known = view.transports.filter(|_| camera.is_none())?;
         let report = active.publisher_peer.and_then(|peer| known.get(&peer));
-        Some(webrtc_stats::members(stream.created_at, stream.stream.as_str(), report))
+        Some(webrtc_stats::members(stream.created_at, stream.stream.as_str(), report, view.secrets))
     };
-    active.publisher.iter().map(|stream| publisher(stream, camera, transport(stream))).collect()
+    active.publisher.iter().map(|stream| publisher(stream, camera, transport(stream), view.secrets)).collect()
 }
 
-fn publisher(stream: &StreamInfo, camera: Option<&CameraProperties>, transport: Option<Map<String, Value>>) -> Value {
+fn publisher(stream: &StreamInfo, camera: Option<&CameraProperties>, transport: Option<Map<String, Value>>, secrets: Secrets) -> Value {
     let mut object = transport.unwrap_or_default();
     object.insert("createdAt".into(), json!(stream.created_at));
     object.insert("streamId".into(), json!(stream.stream.as_str()));
     if let Some(camera) = camera {
-        object.insert("rtspUri".into(), json!(camera.rtsp_uri));
+        object.insert("rtspUri".into(), rtsp_uri(camera, secrets));
     }
     object.insert("mediaOptions".into(), media_options(stream, camera));
     object.into()
@@ -316,7 +335,9 @@ fn media_options(stream: &StreamInfo, camera: Option<&CameraProperties>) -> Valu
 fn subscribers(snapshot: &ConnectionSnapshot, active: &ActiveSnapshot, view: View) -> Vec<Value> {
     let one = |subscriber: &SubscriberSnapshot| {
         let endpoint = || format!("{}_{}", snapshot.id, subscriber.stream);
-        let transport = view.transports.map(|known| webrtc_stats::members(subscriber.created_at, &endpoint(), known.get(&subscriber.peer)));
+        let transport = view
+            .transports
+            .map(|known| webrtc_stats::members(subscriber.created_at, &endpoint(), known.get(&subscriber.peer), view.secrets));
         let mut object = transport.unwrap_or_default();
         object.insert("createdAt".into(), json!(subscriber.created_at));
         object.insert("streamId".into(), json!(subscriber.stream.as_str()));

@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 /// The words of `recordingLayout`.
 pub const LAYOUTS: [&str; 5] = ["BEST_FIT", "PICTURE_IN_PICTURE", "VERTICAL_PRESENTATION", "HORIZONTAL_PRESENTATION", "CUSTOM"];
 
+/// The one of the old recording keys that its clients always sent.
+const OLD_MODE: &str = "defaultOutputMode";
+
 /// The properties of a session created without a body. The original ignores the configured codecs here, and so do we.
 pub fn without_body() -> SessionProperties {
     SessionProperties {
@@ -21,6 +24,7 @@ pub fn without_body() -> SessionProperties {
         forced_video_codec: ForcedCodec::default(),
         allow_transcoding: false,
         media_node: None,
+        old_recording_keys: false,
     }
 }
 
@@ -69,6 +73,7 @@ pub fn parse(fields: &Fields, config: &Config) -> Result<SessionProperties, Fail
         forced_video_codec,
         allow_transcoding: allow_transcoding.unwrap_or(config.allow_transcoding),
         media_node,
+        old_recording_keys: fields.get(OLD_MODE).is_some(),
     })
 }
 
@@ -91,13 +96,13 @@ pub fn media_node(fields: &Fields) -> Result<Option<MediaNodeId>, Failure> {
 
 /// The three keys that came before `defaultRecordingProperties` in releases up to 2.17 (rest.md §16). Errors: 400.
 fn of_old_keys(fields: &Fields) -> Result<RecordingProperties, Failure> {
-    let (mode, layout) = (fields.string("defaultOutputMode")?, fields.string("defaultRecordingLayout")?);
+    let (mode, layout) = (fields.string(OLD_MODE)?, fields.string("defaultRecordingLayout")?);
     let custom = fields.string("defaultCustomLayout")?.filter(|custom| !custom.is_empty());
     let mut properties = RecordingProperties::default();
     match mode {
         None | Some("COMPOSED") => {}
         Some("INDIVIDUAL") => properties.output = RecordingOutput::Individual { ignore_failed_streams: false },
-        Some(other) => return Err(no_constant("defaultOutputMode", other, &["COMPOSED", "INDIVIDUAL"])),
+        Some(other) => return Err(no_constant(OLD_MODE, other, &["COMPOSED", "INDIVIDUAL"])),
     }
     if let Some(other) = layout.filter(|layout| !LAYOUTS.contains(layout)) {
         return Err(no_constant("defaultRecordingLayout", other, &LAYOUTS));

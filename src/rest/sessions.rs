@@ -5,48 +5,49 @@ use super::error::Failure;
 use super::legacy::Era;
 use super::query::flag;
 use super::render::View;
-use super::{Api, media_nodes, render, session_body, webrtc_stats};
-use crate::ids::SessionId;
+use super::seen::Seen;
+use super::{media_nodes, render, session_body, webrtc_stats};
+use crate::session::Command;
 use crate::session::notice::EndReason;
-use crate::session::{Command, SessionHandle};
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Path, RawQuery, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
 use std::sync::Arc;
 
-/// POST: 200 with the new session, 400 a bad body, 409 the id is taken.
-pub async fn create(State(api): State<Arc<Api>>, era: Era, request: Request) -> Result<Response, Failure> {
+/// POST: 200 with the new session, 400 a bad body, 403 a key for another session, 409 the id is taken.
+pub async fn create(seen: Seen, era: Era, request: Request) -> Result<Response, Failure> {
     let properties = match Fields::read(request).await? {
-        Some(fields) => session_body::parse(&fields, &api.config)?,
+        Some(fields) => session_body::parse(&fields, &seen.api.config)?,
         None => session_body::without_body(),
     };
-    media_nodes::must_exist(properties.media_node.as_ref(), &api)?;
-    let session = api.registry.create(properties)?;
-    Ok(render::ok(&render::session(&session.snapshot(), View::new(&api.config, era))))
+    seen.may_create(properties.custom_session_id.as_ref())?;
+    media_nodes::must_exist(properties.media_node.as_ref(), &seen.api)?;
+    let session = seen.api.registry.create(properties)?;
+    Ok(render::ok(&render::session(&session.snapshot(), seen.view(era))))
 }
 
 /// GET: 200 with every session.
-pub async fn list(State(api): State<Arc<Api>>, era: Era, RawQuery(query): RawQuery) -> Result<Response, Failure> {
+pub async fn list(seen: Seen, era: Era, RawQuery(query): RawQuery) -> Result<Response, Failure> {
     let (pending, stats) = flags(query.as_deref(), false)?;
-    let sessions: Vec<_> = api.registry.all().iter().map(SessionHandle::snapshot).collect();
-    let transports = webrtc_stats::gather(stats, sessions.iter().map(Arc::as_ref), &api.engine).await;
-    let view = View { pending, transports: transports.as_ref(), ..View::new(&api.config, era) };
+    let sessions = seen.sessions();
+    let transports = webrtc_stats::gather(stats, sessions.iter().map(Arc::as_ref), &seen.api.engine).await;
+    let view = View { pending, transports: transports.as_ref(), ..seen.view(era) };
     let content = sessions.iter().map(|session| render::session(session, view)).collect();
     Ok(render::ok(&render::list(content)))
 }
 
 /// GET of one: 200, 404 unknown.
-pub async fn one(State(api): State<Arc<Api>>, era: Era, Path(id): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
+pub async fn one(seen: Seen, era: Era, Path(id): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
     let (pending, stats) = flags(query.as_deref(), false)?;
-    let session = api.registry.find(&SessionId::from(id))?.snapshot();
-    let transports = webrtc_stats::gather(stats, [session.as_ref()], &api.engine).await;
-    let view = View { pending, transports: transports.as_ref(), ..View::new(&api.config, era) };
+    let session = seen.session(id)?.snapshot();
+    let transports = webrtc_stats::gather(stats, [session.as_ref()], &seen.api.engine).await;
+    let view = View { pending, transports: transports.as_ref(), ..seen.view(era) };
     Ok(render::ok(&render::session(&session, view)))
 }
 
 /// DELETE: 204 when the session is gone, 404 unknown.
-pub async fn close(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
-    let session = api.registry.find(&SessionId::from(id))?;
+pub async fn close(seen: Seen, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+    let session = seen.session(id)?;
     session.ask(|answer| Command::Close { reason: EndReason::SessionClosedByServer, answer }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,26 +1,25 @@
 //! `/openvidu/api/signal`: messages of the application to clients (rest.md §9).
 
-use super::Api;
 use super::body::Fields;
 use super::error::Failure;
-use crate::ids::{ConnectionId, SessionId};
+use super::seen::Seen;
+use crate::ids::ConnectionId;
 use crate::session::{Command, Denied};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
-use std::sync::Arc;
 
 /// What a browser expects before the type of every signal (signaling.md §7.6).
 const PREFIX: &str = "signal:";
 
 /// POST: 200 without a body when it was sent, 404 unknown session, 406 nobody has joined it or somebody in `to` is not in it
 /// (then nobody gets it), 400 a bad body.
-pub async fn send(State(api): State<Arc<Api>>, request: Request) -> Result<StatusCode, Failure> {
+pub async fn send(seen: Seen, request: Request) -> Result<StatusCode, Failure> {
     let fields = Fields::require(request).await?;
-    let session = fields.string("session")?.map(SessionId::from);
+    let session = fields.string("session")?.map(str::to_owned);
     let to = fields.array("to")?.unwrap_or_default();
     let (kind, data) = (fields.string("type")?.map(browser_type), fields.string("data")?.map(str::to_owned));
     let session = session.ok_or_else(|| Failure::bad("\"session\" parameter is mandatory"))?;
-    let session = api.registry.find(&session)?;
+    let session = seen.session(session)?;
     if !session.snapshot().active {
         return Err(Denied::NotActive(session.id().clone()).into());
     }

@@ -3,8 +3,10 @@
 use super::*;
 use crate::config::{Sources, load};
 use crate::events::Bus;
+use crate::guard::Lockout;
 use crate::ids::SessionKey;
 use crate::jobs;
+use crate::keys::KeyFile;
 use crate::recording::Library;
 use crate::recording::played::Composers;
 use crate::session::Settings;
@@ -23,6 +25,7 @@ use tower::ServiceExt;
 
 mod errors;
 mod golden;
+mod keys;
 mod legacy;
 mod media_nodes;
 mod recordings;
@@ -38,6 +41,8 @@ struct Bench {
     restarts: Arc<Mutex<Vec<crate::rest::restart::Changes>>>,
     /// Of the recordings.
     folder: TempDir,
+    /// Of the keys.
+    _state: TempDir,
 }
 
 /// Plays the supervisor: composers compose, cameras never come.
@@ -97,7 +102,9 @@ impl Bench {
         let registry = Registry::new(Settings::default(), engine.clone(), jobs, recordings.clone(), Clock::System);
         let composers = Arc::new(Mutex::new(Composers::default()));
         tokio::spawn(play(jobs_commands, composers.clone(), recordings.clone()));
-        let secret = config.secret.clone().unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let keyring =
+            Keyring::new(config.secret.clone().unwrap(), Lockout::new(Clock::System), KeyFile::in_state(state.path()), Clock::System);
         let (restart, mut requests) = mpsc::channel(1);
         let restarts = Arc::<Mutex<Vec<_>>>::default();
         let seen = restarts.clone();
@@ -107,8 +114,8 @@ impl Bench {
                 let _ = answer.send(Ok(()));
             }
         });
-        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), secret, clock: Clock::System, engine, restart });
-        Bench { app: frame(routes(api.clone()), api.clone()), api, composers, restarts, folder }
+        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), keyring, clock: Clock::System, engine, restart });
+        Bench { app: frame(routes(api.clone()), api.clone()), api, composers, restarts, folder, _state: state }
     }
 
     fn new() -> Bench {
@@ -119,7 +126,7 @@ impl Bench {
         let response: Response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
     /// A request with credentials; `body` is sent as JSON.
@@ -164,6 +171,8 @@ async fn nothing_below_the_api_is_seen_without_credentials() {
             assert!(method == "HEAD" || answer.json()["timestamp"].is_string());
             assert!(!answer.text.contains("MY_SECRET") && !answer.text.contains("WRONG"));
         }
+        // a right one in between, or the address would have to wait
+        assert_eq!(bench.ask("GET", "/openvidu/api/sessions", None).await.status, 200);
     }
 }
 
@@ -180,6 +189,60 @@ async fn a_preflight_needs_no_credentials() {
     assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
     assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_METHODS], "POST");
     assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_HEADERS], "authorization,content-type");
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_restart_the_box_with_credentials_its_browser_knows() {
+    let bench = Bench::new();
+    for (method, path) in [
+        ("POST", "/openvidu/api/restart"),
+        ("POST", "/pro/restart/"),
+        ("OPTIONS", "/openvidu/api/restart"),
+        ("GET", "/config"),
+        ("DELETE", "/openvidu/api/media-nodes/m"),
+    ] {
+        for (origin, status) in [("https://evil.example", 403), ("null", 403), ("https://box", 0)] {
+            let request = Request::builder().method(method).uri(path).header(header::AUTHORIZATION, basic("MY_SECRET"));
+            let request =
+                request.header(header::HOST, "box").header(header::ORIGIN, origin).header("access-control-request-method", "POST");
+            let answer = bench.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.status == 403, status == 403, "{method} {path} from {origin}: {}", answer.text);
+            assert!(!answer.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+        }
+    }
+    assert_eq!(bench.restarts.lock().unwrap().len(), 2, "those of the box's own page");
+}
+
+#[tokio::test]
+async fn heads_that_are_too_large_are_refused_in_the_form_of_all_errors() {
+    let bench = Bench::new();
+    let long = "x".repeat(9000);
+    let answer = bench.ask("GET", &format!("/openvidu/api/sessions?{long}"), None).await;
+    assert_eq!((answer.status, &answer.json()["status"]), (414, &json!(414)));
+    let request = Request::get("/openvidu/api/sessions").header("a", &long).header("b", &long).body(Body::empty()).unwrap();
+    let answer = bench.send(request).await;
+    assert_eq!((answer.status, &answer.json()["error"]), (431, &json!("Request Header Fields Too Large")));
+}
+
+#[tokio::test]
+async fn wrong_secrets_make_an_address_wait_and_it_is_told_how_long() {
+    let bench = Bench::new();
+    let ask = |secret: Option<&str>| {
+        let mut request = Request::get("/openvidu/api/sessions");
+        request = secret.into_iter().fold(request, |request, secret| request.header(header::AUTHORIZATION, basic(secret)));
+        bench.send(request.body(Body::empty()).unwrap())
+    };
+    for n in 0..5 {
+        assert_eq!(ask(Some(&format!("WRONG{n}"))).await.status, 401, "{n}");
+        assert_eq!(ask(None).await.status, 401, "{n}: the challenge");
+    }
+    let locked = ask(Some("MY_SECRET")).await;
+    assert_eq!((locked.status, locked.headers[header::RETRY_AFTER].to_str().unwrap()), (429, "1"));
+    assert!(locked.json()["message"].as_str().unwrap().ends_with("try again in 1 s"), "{}", locked.text);
+    // another address is another matter
+    let mut other = Request::get("/openvidu/api/sessions").header(header::AUTHORIZATION, basic("MY_SECRET")).body(Body::empty()).unwrap();
+    other.extensions_mut().insert(axum::extract::ConnectInfo(std::net::SocketAddr::from(([192, 0, 2, 1], 1))));
+    assert_eq!(bench.send(other).await.status, 200);
 }
 
 #[tokio::test]

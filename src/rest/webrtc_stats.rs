@@ -1,6 +1,7 @@
 //! `webRtcStats=true`: what the transports behind publishers and subscribers are like (rest.md §5.6). A debugging aid: a transport
 //! that is gone, or a media thread that does not answer, leaves the members empty.
 
+use super::render::Secrets;
 use crate::engine::{self, Report, Traffic};
 use crate::ids::PeerId;
 use crate::session::SessionSnapshot;
@@ -32,7 +33,7 @@ pub async fn gather(
 }
 
 /// The members that stand before those of a publisher or subscriber. Pure.
-pub fn members(created_at: u64, endpoint: &str, report: Option<&Report>) -> Map<String, Value> {
+pub fn members(created_at: u64, endpoint: &str, report: Option<&Report>, secrets: Secrets) -> Map<String, Value> {
     let none = Report::default();
     let report = report.unwrap_or(&none);
     let local: Vec<String> =
@@ -41,8 +42,8 @@ pub fn members(created_at: u64, endpoint: &str, report: Option<&Report>) -> Map<
     let members = json!({
         "createdAt": created_at,
         "webrtcEndpointName": endpoint,
-        "remoteSdp": report.remote_sdp,
-        "localSdp": report.local_sdp,
+        "remoteSdp": description(&report.remote_sdp, secrets),
+        "localSdp": description(&report.local_sdp, secrets),
         "clientIceCandidates": candidates(&report.candidates),
         "serverIceCandidates": candidates(&local),
         "localCandidate": ours.map(|address| of_pair(&local, address)),
@@ -59,6 +60,19 @@ pub fn members(created_at: u64, endpoint: &str, report: Option<&Report>) -> Map<
         Value::Object(members) => members,
         _ => Map::new(),
     }
+}
+
+/// A session description; without secrets also without the passwords of its ICE (RFC 8839 §5.4).
+fn description(sdp: &str, secrets: Secrets) -> String {
+    const PASSWORD: &str = "a=ice-pwd:";
+    if secrets == Secrets::All {
+        return sdp.to_owned();
+    }
+    let line = |line: &str| match line.find(PASSWORD) {
+        Some(0) => format!("{PASSWORD}***{}", &line[line.trim_end().len()..]),
+        _ => line.to_owned(),
+    };
+    sdp.split_inclusive('\n').map(line).collect()
 }
 
 fn is_candidate(line: &&str) -> bool {
@@ -98,7 +112,7 @@ mod tests {
             sent: Traffic { datagrams: 2, bytes: 2400 },
             ..Report::default()
         };
-        let members = members(5, "str_1", Some(&report));
+        let members = members(5, "str_1", Some(&report), Secrets::All);
         let keys: Vec<&str> = members.keys().map(String::as_str).collect();
         let first = ["createdAt", "webrtcEndpointName", "remoteSdp", "localSdp", "clientIceCandidates", "serverIceCandidates"];
         assert_eq!(keys[..6], first);
@@ -110,8 +124,17 @@ mod tests {
     }
 
     #[test]
+    fn passwords_are_secrets() {
+        let sdp = "v=0\r\na=ice-ufrag:u\r\na=ice-pwd:hidden\r\na=x:a=ice-pwd:\r\na=ice-pwd:hidden";
+        assert_eq!(description(sdp, Secrets::All), sdp);
+        for secrets in [Secrets::Token, Secrets::None] {
+            assert_eq!(description(sdp, secrets), sdp.replace("hidden", "***"));
+        }
+    }
+
+    #[test]
     fn a_transport_that_is_gone_has_empty_members_and_a_strange_address_is_reflexive() {
-        let empty = members(5, "x", None);
+        let empty = members(5, "x", None, Secrets::None);
         assert_eq!((&empty["remoteSdp"], &empty["localCandidate"]), (&json!(""), &json!(null)));
         assert_eq!(of_pair(&["candidate:1".into()], ([192, 0, 2, 9], 7).into()), "candidate:0 1 udp 0 192.0.2.9 7 typ prflx");
     }

@@ -5,7 +5,7 @@
 use super::connection::Connection;
 use super::properties::{CameraProperties, ForcedCodec, MediaMode, RecordingMode, RecordingOutput, RecordingProperties, SessionProperties};
 use super::snapshot::ConnectionKind;
-use crate::ids::{ConnectionId, SessionId, StreamId};
+use crate::ids::{ConnectionId, MediaNodeId, SessionId, StreamId};
 use crate::state::{CameraRecord, OutputRecord, PropertiesRecord, RecordingRecord, SessionRecord};
 use crate::wire::camera::{BadCameraUri, CameraSpec};
 
@@ -69,7 +69,8 @@ fn of_session(properties: &SessionProperties) -> PropertiesRecord {
         custom_session_id,
         forced_video_codec,
         allow_transcoding,
-        media_node: _,
+        media_node,
+        old_recording_keys,
     } = properties;
     PropertiesRecord {
         media_mode: word(&MODES, *media_mode),
@@ -78,6 +79,8 @@ fn of_session(properties: &SessionProperties) -> PropertiesRecord {
         allow_transcoding: *allow_transcoding,
         custom_id: custom_session_id.is_some(),
         default_recording: of_recording(default_recording),
+        media_node: media_node.as_ref().map(MediaNodeId::to_string),
+        old_recording_keys: *old_recording_keys,
     }
 }
 
@@ -91,8 +94,8 @@ pub(super) fn properties(record: &SessionRecord) -> SessionProperties {
         custom_session_id: kept.custom_id.then(|| record.id.as_str().into()),
         forced_video_codec: meaning(&CODECS, &kept.forced_video_codec),
         allow_transcoding: kept.allow_transcoding,
-        // a wish for the time before the first participant: the session had one
-        media_node: None,
+        media_node: kept.media_node.as_deref().map(MediaNodeId::from),
+        old_recording_keys: kept.old_recording_keys,
     }
 }
 
@@ -156,7 +159,8 @@ mod tests {
                     custom_session_id,
                     forced_video_codec,
                     allow_transcoding,
-                    media_node: None,
+                    media_node: custom.map(|_| "media_1".into()),
+                    old_recording_keys: custom.is_none(),
                 };
                 let (id, created_at) = (custom.unwrap_or("ses_A").to_owned(), 1);
                 let record = SessionRecord { id, created_at, properties: of_session(&before), cameras: Vec::new() };

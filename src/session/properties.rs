@@ -17,6 +17,9 @@ pub struct SessionProperties {
     pub allow_transcoding: bool,
     /// Id of the media node the application wants it on.
     pub media_node: Option<MediaNodeId>,
+    /// Was it asked for with the recording keys of releases up to 2.17 (rest.md §16)? Then they are shown, too: the Java client of those
+    /// releases cannot read a session without them.
+    pub old_recording_keys: bool,
 }
 
 /// How media travels; both are routed by the box.

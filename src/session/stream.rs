@@ -267,6 +267,7 @@ mod tests {
         for (forced_video_codec, allow_transcoding, expected) in cases {
             let properties = SessionProperties {
                 media_node: None,
+                old_recording_keys: false,
                 media_mode: MediaMode::Routed,
                 recording_mode: RecordingMode::Manual,
                 default_recording: RecordingProperties::default(),

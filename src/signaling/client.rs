@@ -7,18 +7,17 @@
 //!
 //! Owned and written by the one task of its socket. Knows no WebSocket: text comes in, text goes out.
 
-use super::Door;
 use super::errors::{self, Asked};
 use super::methods::{Asks, JoinParams, Method};
 use super::notifications::{self, Host};
 use super::receipts::Receipts;
 use super::rpc::{self, Frame, Request, RpcError, WireId};
+use super::{Door, Origin};
 use crate::ids::{ConnectionId, secret_text};
 use crate::session::command::{Join, RequestId, SocketId};
 use crate::session::{Call, Command, Denied, Inbox, Notice, Outbox, Outgoing, Reply, SessionHandle};
 use serde_json::{Map, json};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ const MOST_WAITING: usize = 256;
 pub struct Client {
     door: Arc<Door>,
     socket: SocketId,
-    ip: IpAddr,
+    origin: Origin,
     /// JSON-RPC session of this socket as long as it is outside; authorises nothing.
     own: String,
     sdk_version: Option<String>,
@@ -88,12 +87,12 @@ pub enum Told {
 
 impl Client {
     /// A client that has just opened its socket.
-    pub fn new(door: Arc<Door>, ip: IpAddr) -> Client {
+    pub fn new(door: Arc<Door>, origin: Origin) -> Client {
         let socket = door.number_socket();
         Client {
             door,
             socket,
-            ip,
+            origin,
             own: secret_text(26),
             sdk_version: None,
             place: Place::Outside,
@@ -194,10 +193,13 @@ impl Client {
             Ok(session) => session,
             Err(denied) => return rpc::error(&id, &errors::of(&denied, &asked, None)),
         };
-        let by_secret = self.door.admits(&params.secret);
+        let by_secret = match self.door.admits(self.origin.peer, &params.secret) {
+            Ok(by_secret) => by_secret,
+            Err(locked) => return rpc::error(&id, &RpcError::new(401, locked)),
+        };
         let token = params.token_value().to_owned();
         self.sdk_version = params.sdk_version;
-        let (socket, ip) = (self.socket, self.ip);
+        let (socket, ip) = (self.socket, self.origin.ip);
         let make = |outbox, request| {
             let (metadata, platform) = (params.metadata, params.platform);
             Command::Join(Box::new(Join { token, by_secret, metadata, platform, ip, socket, outbox, request }))

@@ -22,6 +22,8 @@ mod rpc;
 mod socket;
 
 use crate::clock::Clock;
+use crate::config::Secret;
+use crate::guard::{Crowd, Locked, Lockout, Place};
 use crate::session::Registry;
 use crate::session::command::SocketId;
 use axum::Router;
@@ -33,29 +35,32 @@ use axum::routing::get;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
 /// Longest message in bytes; an offer of a browser with many codecs exceeds 10 kB.
 const LONGEST_MESSAGE: usize = 256 * 1024;
-/// Sockets at a time; one more is refused with 503.
+/// Sockets at a time, of all and of one address; one more is refused with 503.
 const MOST_SOCKETS: usize = 2000;
+const MOST_OF_ONE: usize = 1000;
 
 /// What all signaling sockets share.
 pub struct Door {
     sessions: Registry,
     clock: Clock,
-    secret: String,
+    secret: Secret,
+    lockout: Lockout,
+    crowd: Crowd,
     ice_servers: Vec<String>,
     next_socket: AtomicU64,
     stop: watch::Sender<bool>,
 }
 
 impl Door {
-    /// The door to `sessions`. `secret` admits clients without a token (never an empty one); `ice_servers` are the URLs
-    /// (`stun:host:port`) that every client is told.
-    pub fn new(sessions: Registry, clock: Clock, secret: String, ice_servers: Vec<String>) -> Door {
-        Door { sessions, clock, secret, ice_servers, next_socket: AtomicU64::new(1), stop: watch::Sender::new(false) }
+    /// The door to `sessions`. `secret` admits clients without a token (never an empty one), `lockout` bounds guesses at it;
+    /// `ice_servers` are the URLs (`stun:host:port`) that every client is told.
+    pub fn new(sessions: Registry, clock: Clock, secret: Secret, lockout: Lockout, ice_servers: Vec<String>) -> Door {
+        let (crowd, next_socket, stop) = (Crowd::new(MOST_OF_ONE), AtomicU64::new(1), watch::Sender::new(false));
+        Door { sessions, clock, secret, lockout, crowd, ice_servers, next_socket, stop }
     }
 
     /// Closes every socket and returns when the last task is gone. Sessions are closed before, so that clients hear why.
@@ -64,9 +69,13 @@ impl Door {
         self.stop.closed().await;
     }
 
-    /// Is `given` the server's secret? Takes the same time wherever the two differ; an empty secret opens nothing.
-    fn admits(&self, given: &str) -> bool {
-        !self.secret.is_empty() && bool::from(self.secret.as_bytes().ct_eq(given.as_bytes()))
+    /// Is `given` the server's secret? Every client sends an empty one, which is no try. Errors: `client` was wrong too often.
+    fn admits(&self, client: IpAddr, given: &str) -> Result<bool, Locked> {
+        if given.is_empty() {
+            return Ok(false);
+        }
+        let tried = self.lockout.attempt(client, given, || self.secret.matches(given).then_some(()))?;
+        Ok(tried.is_some())
     }
 
     fn number_socket(&self) -> SocketId {
@@ -94,14 +103,25 @@ async fn open(
     if *door.stop.borrow() || door.stop.receiver_count() >= MOST_SOCKETS {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let ip = client_address(peer.ip(), &headers);
+    let Some(place) = door.crowd.enter(peer.ip()) else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let origin = Origin { ip: client_address(peer.ip(), &headers), peer: peer.ip(), _place: place };
     // taken here and not in the task: a socket that is about to open counts
     let stop = door.stop.subscribe();
     upgrade
         .max_message_size(LONGEST_MESSAGE)
         .max_frame_size(LONGEST_MESSAGE)
-        .on_upgrade(move |socket| socket::serve(socket, door, ip, stop))
+        .on_upgrade(move |socket| socket::serve(socket, door, origin, stop))
         .into_response()
+}
+
+/// Where a socket comes from.
+#[derive(Debug)]
+struct Origin {
+    /// The client, as the API tells of it.
+    ip: IpAddr,
+    /// The other end of the socket: the client or a proxy.
+    peer: IpAddr,
+    _place: Place,
 }
 
 /// The client's address: what a proxy on this machine says (`X-Real-IP`), else the socket's peer.

@@ -3,11 +3,10 @@
 //! A socket ends when its client closes it, when pings stay away, when the client does not read, when it sends what is not
 //! JSON-RPC, when its session drops it, or when the server stops. Whatever the cause, a session hears of it exactly once.
 
-use super::Door;
 use super::client::{Client, Told, Turn};
+use super::{Door, Origin};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::FutureExt;
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,8 +39,9 @@ enum End {
 }
 
 /// Serves one socket until it ends. `stop` becomes true when the server stops; holding it tells the door that this task lives.
-pub async fn serve(mut socket: WebSocket, door: Arc<Door>, ip: IpAddr, mut stop: watch::Receiver<bool>) {
-    let mut client = Client::new(door.clone(), ip);
+pub async fn serve(mut socket: WebSocket, door: Arc<Door>, origin: Origin, mut stop: watch::Receiver<bool>) {
+    let ip = origin.ip;
+    let mut client = Client::new(door.clone(), origin);
     // a panic is a bug met by this client: its session must hear that the socket is gone all the same
     let conversation = AssertUnwindSafe(converse(&mut socket, &mut client, &door, &mut stop)).catch_unwind().await;
     let end = conversation.unwrap_or(End::Ours(close_code::ERROR, "Internal error"));

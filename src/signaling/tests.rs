@@ -51,6 +51,7 @@ impl House {
         tokio::spawn(async move { router_registry.route(heard, no_jobs).await });
         let properties = SessionProperties {
             media_node: None,
+            old_recording_keys: false,
             media_mode: MediaMode::Routed,
             recording_mode: RecordingMode::Manual,
             default_recording: RecordingProperties::default(),
@@ -59,7 +60,9 @@ impl House {
             allow_transcoding: false,
         };
         let session = registry.create(properties).unwrap();
-        let door = Arc::new(Door::new(registry.clone(), Clock::System, "MY_SECRET".into(), vec!["stun:192.0.2.1:20000".into()]));
+        let lockout = Lockout::new(Clock::System);
+        let door =
+            Arc::new(Door::new(registry.clone(), Clock::System, Secret::new("MY_SECRET"), lockout, vec!["stun:192.0.2.1:20000".into()]));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let app = router(door.clone()).into_make_service_with_connect_info::<SocketAddr>();
@@ -171,10 +174,12 @@ fn only_a_proxy_on_this_machine_may_name_the_client() {
 #[tokio::test]
 async fn the_secret_is_compared_whole_and_never_empty() {
     let house = House::open().await;
-    assert!(house.door.admits("MY_SECRET"));
-    assert!(!house.door.admits("MY_SECRE") && !house.door.admits("") && !house.door.admits("MY_SECRET "));
-    let open = Door::new(house.registry.clone(), Clock::System, String::new(), vec![]);
-    assert!(!open.admits(""), "an empty secret is none");
+    let client = IpAddr::from([192, 0, 2, 1]);
+    let admits = |given: &str| house.door.admits(client, given).unwrap();
+    assert!(admits("MY_SECRET"));
+    assert!(!admits("MY_SECRE") && !admits("") && !admits("MY_SECRET "));
+    let open = Door::new(house.registry.clone(), Clock::System, Secret::new(""), Lockout::new(Clock::System), vec![]);
+    assert_eq!(open.admits(client, ""), Ok(false), "an empty secret is none");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,6 +265,13 @@ async fn the_secret_opens_without_a_token() {
     assert_eq!(client.request("joinRoom", join("")).await.unwrap_err().code, 401);
     assert_eq!(client.request("joinRoom", join("WRONG")).await.unwrap_err().code, 401);
     assert_eq!(client.must("joinRoom", join("MY_SECRET")).await["role"], "MODERATOR");
+    // guesses are counted over all sockets of an address
+    for n in 0..5 {
+        assert_eq!(house.client().await.request("joinRoom", join(&format!("WRONG{n}"))).await.unwrap_err().code, 401);
+    }
+    let refused = house.client().await.request("joinRoom", join("MY_SECRET")).await.unwrap_err();
+    assert!(refused.code == 401 && refused.message.contains("try again in 1 s"), "{refused:?}");
+    assert!(house.client().await.join(&house.token().await, "alice").await.is_ok(), "a token is no guess");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,10 @@ pub struct PropertiesRecord {
     /// Is the session's id one that the application asked for?
     pub custom_id: bool,
     pub default_recording: RecordingRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_node: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub old_recording_keys: bool,
 }
 
 /// `defaultRecordingProperties`.
@@ -77,6 +81,10 @@ pub struct CameraRecord {
     /// May individual recordings hold it?
     #[serde(default = "yes")]
     pub record: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What earlier versions did not write.

@@ -26,6 +26,8 @@ fn record(id: &str, number: u64) -> SessionRecord {
         allow_transcoding: true,
         custom_id: true,
         default_recording,
+        media_node: None,
+        old_recording_keys: false,
     };
     SessionRecord { id: id.into(), created_at: number, properties, cameras: vec![camera] }
 }

@@ -50,6 +50,7 @@ const METRICS: &[Metric] = &[
     ("recordings", Gauge, "Recordings that are kept, by their status.", |facts| by("status", &facts.recordings)),
     ("worker_processes", Gauge, "Worker processes that run, by kind of job.", |facts| by("job", &facts.jobs.running)),
     ("worker_starts_total", Counter, "Worker processes started, by kind of job.", |facts| by("job", &facts.jobs.started)),
+    ("hardware_struck_out", Gauge, "Elements of hardware left alone until the next start: they crashed or hung.", struck_out),
     ("worker_failures_total", Counter, "Jobs that failed, by kind and cause; for a camera that is away, each look at it.", failures),
     ("viewers", Gauge, "Transports that media is sent to.", |facts| engine(facts, |stats| stats.viewers as u64)),
     ("transports", Gauge, "Transports that exist, publishers and viewers.", |facts| engine(facts, |stats| stats.peers as u64)),
@@ -179,6 +180,10 @@ fn cameras(facts: &Facts) -> Vec<Sample> {
     counted.into_iter().map(|(state, value)| Sample { labels: vec![("state", state.word().into())], value }).collect()
 }
 
+fn struck_out(facts: &Facts) -> Vec<Sample> {
+    facts.jobs.struck_out.iter().map(|element| Sample { labels: vec![("element", (*element).into())], value: 1 }).collect()
+}
+
 fn failures(facts: &Facts) -> Vec<Sample> {
     let sample = |(&(job, cause), &value): (&(&'static str, FailureKind), &u64)| Sample {
         labels: vec![("job", job.into()), ("cause", cause.to_string())],
@@ -201,6 +206,7 @@ mod tests {
                 running: [("camera", 1)].into(),
                 started: [("camera", 4), ("compose", 1)].into(),
                 failed: [(("camera", FailureKind::Refused), 7), (("camera", FailureKind::Crashed), 1)].into(),
+                struck_out: ["v4l2h264enc"].into(),
             },
             recordings: [("ready", 2)].into(),
             ..Facts::default()

@@ -1,5 +1,6 @@
 //! The wire form of this door's errors: problem details (RFC 9457), as the draft recommends, and the one table of statuses.
 
+use crate::guard::Locked;
 use crate::session::Denied;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,12 +12,20 @@ pub struct Problem {
     pub status: StatusCode,
     /// For the client; carries no secret.
     pub detail: String,
+    /// When to come back, in s.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A problem.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into() }
+        Problem { status, detail: detail.into(), retry_after: None }
+    }
+}
+
+impl From<Locked> for Problem {
+    fn from(locked: Locked) -> Problem {
+        Problem { retry_after: Some(locked.seconds), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, locked.to_string()) }
     }
 }
 
@@ -74,6 +83,9 @@ impl IntoResponse for Problem {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some((name, value)) = extra(self.status) {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

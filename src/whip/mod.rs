@@ -7,7 +7,7 @@
 //! | `OPTIONS` | 204, what may be posted |
 //! | `PATCH` and the rest | 405: answers carry every candidate of the box, and those of the viewer are learnt from its checks |
 //!
-//! POST needs credentials: `Bearer` with a connection's token, or `Basic` with the API secret. DELETE needs none but the location
+//! POST needs credentials: `Bearer` with a connection's token, `Basic` with the API secret, or either with an API key that may watch. DELETE needs none but the location
 //! itself, which nobody can guess: it is the capability to end that viewer, as the draft allows. This room keeps no table of
 //! viewers (`ticket`); the session does.
 
@@ -18,7 +18,7 @@ mod tests;
 mod ticket;
 mod whep;
 
-use crate::config::Secret;
+use crate::keys::Keyring;
 use crate::session::Registry;
 use axum::Router;
 use axum::routing::post;
@@ -29,14 +29,14 @@ use ticket::Seal;
 #[derive(Debug)]
 pub struct Door {
     registry: Registry,
-    secret: Secret,
+    keyring: Keyring,
     seal: Seal,
 }
 
 impl Door {
-    /// The door to the sessions of `registry`; `secret` admits anonymous viewers.
-    pub fn new(registry: Registry, secret: Secret) -> Door {
-        Door { registry, secret, seal: Seal::random() }
+    /// The door to the sessions of `registry`; whoever `keyring` knows may be an anonymous viewer.
+    pub fn new(registry: Registry, keyring: Keyring) -> Door {
+        Door { registry, keyring, seal: Seal::random() }
     }
 }
 

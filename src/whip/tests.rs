@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::clock::Clock;
+use crate::config::Secret;
 use crate::engine;
+use crate::guard::Lockout;
 use crate::ids::SessionId;
+use crate::keys::KeyFile;
 use crate::session::properties::{CameraProperties, ForcedCodec, MediaMode, RecordingMode, RecordingProperties, WebrtcProperties};
 use crate::session::{Command, SessionHandle, SessionProperties, Settings};
 use crate::wire::camera::CameraSpec;
@@ -72,6 +75,7 @@ impl Bench {
         tokio::spawn(async move { router.route(heard, jobs_heard).await });
         let properties = SessionProperties {
             media_node: None,
+            old_recording_keys: false,
             media_mode: MediaMode::Routed,
             recording_mode: RecordingMode::Manual,
             default_recording: RecordingProperties::default(),
@@ -92,7 +96,9 @@ impl Bench {
         };
         let camera = session.ask(|answer| Command::AddCamera { properties: camera, answer }).await.unwrap();
         let stream = camera.active.as_ref().and_then(|active| active.publisher.as_ref()).unwrap().stream.clone();
-        let door = Arc::new(Door::new(registry, Secret::new("MY_SECRET")));
+        let keys = KeyFile::in_state("/proc/no/such".as_ref());
+        let keyring = Keyring::new(Secret::new("MY_SECRET"), Lockout::new(Clock::System), keys, Clock::System);
+        let door = Arc::new(Door::new(registry, keyring));
         let app = routes(door).layer(MockConnectInfo(SocketAddr::from(([192, 0, 2, 7], 4000))));
         Bench { app, session, path: format!("/whep/S/{stream}"), seen, _jobs: jobs_commands }
     }

@@ -3,24 +3,20 @@
 use super::Door;
 use super::credentials::access;
 use super::error::Problem;
+use crate::guard::body::{self, BadBody};
 use crate::ids::{SessionId, StreamId};
 use crate::session::Command;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, Limited};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Offers may not be larger than this many bytes.
-const LIMIT: usize = 64 * 1024;
-/// How long a client may take to send one.
-const PATIENCE: Duration = Duration::from_secs(15);
 const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
 
-/// POST: 201 with the answer, 401 no or wrong credentials, 404 unknown session or stream, 415 no SDP, 400 or 422 an offer that
+/// POST: 201 with the answer, 401 no or wrong credentials, 429 too many wrong ones, 403 an API key that may not watch, 404 unknown
+/// session or stream, 415 no SDP, 400 or 422 an offer that
 /// cannot be served.
 pub async fn watch(
     State(door): State<Arc<Door>>,
@@ -28,13 +24,12 @@ pub async fn watch(
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let access = access(text(request.headers(), header::AUTHORIZATION), &door.secret).ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "Bearer with the token of a connection, or Basic with the API secret is needed")
-    })?;
+    let session = SessionId::from(session);
+    let access = access(text(request.headers(), header::AUTHORIZATION), client.ip(), &session, &door.keyring).await?;
     if !is_sdp(request.headers()) {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the Content-Type must be application/sdp"));
     }
-    let session = door.registry.find(&SessionId::from(session))?;
+    let session = door.registry.find(&session)?;
     let path = request.uri().path().to_owned();
     let platform = text(request.headers(), header::USER_AGENT).unwrap_or_default().to_owned();
     let offer = read_offer(request.into_body()).await?;
@@ -68,14 +63,15 @@ pub async fn options() -> impl IntoResponse {
 
 async fn read_offer(body: Body) -> Result<String, Problem> {
     let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
-    let collected = tokio::time::timeout(PATIENCE, Limited::new(body, LIMIT).collect())
-        .await
-        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the offer did not arrive in time"))?
-        .map_err(|error| match error.is::<http_body_util::LengthLimitError>() {
-            true => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the offer is larger than {LIMIT} bytes")),
-            false => bad("the offer could not be read"),
-        })?;
-    match String::from_utf8(collected.to_bytes().into()) {
+    let bytes = body::read(body).await.map_err(|error| {
+        let status = match error {
+            BadBody::Large => StatusCode::PAYLOAD_TOO_LARGE,
+            BadBody::Slow => StatusCode::REQUEST_TIMEOUT,
+            BadBody::Broken => StatusCode::BAD_REQUEST,
+        };
+        Problem::new(status, error.to_string())
+    })?;
+    match String::from_utf8(bytes) {
         Ok(offer) if !offer.trim().is_empty() => Ok(offer),
         Ok(_) => Err(bad("the offer is empty")),
         Err(_) => Err(bad("the offer is not UTF-8")),

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -43,6 +43,16 @@ pub enum Transport {
     Udp,
 }
 
+impl Transport {
+    /// What is left when this one does not work.
+    pub fn other(self) -> Transport {
+        match self {
+            Transport::Tcp => Transport::Udp,
+            Transport::Udp => Transport::Tcp,
+        }
+    }
+}
+
 /// What a camera's URI is made of: the spec, and what an id of its connection is made from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CameraUri {
@@ -75,8 +85,22 @@ pub fn allowed(ip: IpAddr, allow_loopback: bool) -> bool {
                 let this_network = v4.octets()[0] == 0;
                 !(this_network || v4.is_loopback() || v4.is_link_local() || v4.is_multicast() || v4.is_broadcast())
             }
-            IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast()),
+            IpAddr::V6(v6) => {
+                let of_the_link = v6.is_unspecified() || v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast();
+                !of_the_link && within(v6).is_none_or(|v4| allowed(v4.into(), false))
+            }
         }
+}
+
+/// The IPv4 address that an IPv6 one leads to: what it ends with under `::/96` (RFC 4291 §2.5.5.1) and `64:ff9b::/96` (NAT64,
+/// RFC 6052 §2.1), what follows the prefix under `2002::/16` (6to4, RFC 3056 §2). A mapped one is an IPv4 address already.
+fn within(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let (last, after_prefix) = (v6.to_bits() as u32, (v6.to_bits() >> 80) as u32);
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(last.into()),
+        [0x2002, ..] => Some(after_prefix.into()),
+        _ => None,
+    }
 }
 
 impl CameraSpec {
@@ -187,7 +211,7 @@ fn bare<'a>(host: &Host<&'a str>) -> Cow<'a, str> {
 }
 
 /// The path up to the first segment with a `=`: some makers put `user=…&password=…` there.
-fn public_path(path: &str) -> &str {
+pub fn public_path(path: &str) -> &str {
     match path.find('=').and_then(|equals| path[..equals].rfind('/')) {
         Some(slash) => &path[..slash],
         None => path,
@@ -328,6 +352,12 @@ mod tests {
             "[fe80::1]",
             "[ff02::1]",
             "[::ffff:127.0.0.1]",
+            "[::ffff:0:0]",
+            "[::ffff:169.254.169.254]",
+            "[::127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "[2002:7f00:1::]",
+            "[2002:a9fe:a9fe::1]",
         ];
         for host in hosts {
             let uri = format!("rtsp://u:pw@{host}:8554/x");
@@ -337,8 +367,14 @@ mod tests {
             assert!(text.contains("VIDUCT_CAMERA_ALLOW_LOOPBACK") && !text.contains("pw"), "{text}");
             assert!(CameraSpec::parse(&uri, 0, true).is_ok(), "{uri}");
         }
-        for host in ["192.168.1.9", "10.0.0.1", "8.8.8.8", "[2001:db8::1]", "[fd00::1]", "localhost"] {
+        // names, and the spellings of addresses that only a resolver knows, are judged by what they resolve to
+        let later = ["localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1"];
+        let elsewhere = ["192.168.1.9", "10.0.0.1", "8.8.8.8", "[2001:db8::1]", "[fd00::1]", "[64:ff9b::a00:1]", "[2002:a00:1::]"];
+        for host in later.into_iter().chain(elsewhere) {
             assert!(parse(&format!("rtsp://{host}/x")).is_ok(), "{host}");
+        }
+        for host in ["[fe80::1%25eth0]", "[fe80::1%eth0]", "[::1"] {
+            assert_eq!(parse(&format!("rtsp://{host}/x")), Err(BadCameraUri::Url), "{host}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! The control socket: one JSON object a line. The closing of the socket is the order to end within 2 s.
 
-use super::camera::CameraSpec;
+use super::camera::{CameraSpec, Transport};
 use super::compose::{ComposeSlot, ComposeSpec, Written};
+use super::thumbnail::ThumbnailSpec;
 use super::transcode::TranscodeSpec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,15 @@ pub enum Spec {
     Compose(ComposeSpec),
     /// Take one video on [`VIDEO_SLOT`] and give it in another codec on [`VIDEO_SLOT`].
     Transcode(TranscodeSpec),
+    /// Make one picture of a film.
+    Thumbnail(ThumbnailSpec),
+}
+
+impl Spec {
+    /// A job that is over when it is done; all others go on until they are stopped.
+    pub fn ends_by_itself(&self) -> bool {
+        matches!(self, Spec::Thumbnail(_))
+    }
 }
 
 /// How often a worker that says [`FromWorker::Alive`] says it.
@@ -57,13 +67,18 @@ pub enum FromWorker {
     Ready,
     /// The job's loop turns. A worker that has said it once goes on saying it each [`HEARTBEAT`]; when it stops, it hangs.
     Alive,
+    /// Camera: its packets come this way and not in the one that was asked for. A successor need not find that out again.
+    Sends { transport: Transport },
+    /// Transcoder: these elements of hardware are in use from now on, by their names in the tables. Said before they are touched,
+    /// so that a driver which takes the process along can be named.
+    Uses { elements: Vec<String> },
     /// Something worth one log line; the job goes on.
     Warning { text: String },
     /// Recorders: what is on disk, about twice a second. The one before `Finished` is the result.
     Written(Written),
     /// The job is over; last line before the process exits.
     Failed { failure: Failure },
-    /// The job is over because it was asked to end; last line.
+    /// The job is over because it was asked to end, or is done; last line.
     Finished,
 }
 

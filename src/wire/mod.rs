@@ -2,12 +2,13 @@
 //!
 //! Two socket pairs per job: [`control`] carries JSON lines on a stream socket, [`media`] carries access units on a seqpacket
 //! socket. [`camera`] is the address of a camera, checked once and passed on without its credentials in the URL; [`compose`] is what a
-//! composer is asked for, [`transcode`] a transcoder. A worker finds its ends on the descriptors [`CONTROL_FD`] and [`MEDIA_FD`].
+//! composer is asked for, [`transcode`] a transcoder, [`thumbnail`] the maker of one picture. A worker finds its ends on the descriptors [`CONTROL_FD`] and [`MEDIA_FD`].
 
 pub mod camera;
 pub mod compose;
 pub mod control;
 pub mod media;
+pub mod thumbnail;
 pub mod transcode;
 
 /// Descriptor of the control socket in a worker.

@@ -4,7 +4,7 @@ use crate::rtp::Codec;
 use serde::{Deserialize, Serialize};
 
 /// One picture in another codec. Its size and its pace are those of the source.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TranscodeSpec {
     /// The codec to make: H.264 or VP8.
@@ -15,4 +15,7 @@ pub struct TranscodeSpec {
     pub max_kbps: u32,
     /// May hardware be used?
     pub hardware: bool,
+    /// Elements of it that may not, whatever they promise.
+    #[serde(default)]
+    pub avoid: Vec<String>,
 }

@@ -6,9 +6,10 @@
 //! which then closes the socket. A worker that cannot end by itself is ended by its own guard thread (`link::guard`).
 //!
 //! `pipeline` owns a pipeline and its safe end, `bus` is the one translator of bus messages, `camera` is the job that pulls a
-//! camera, `compose` the one that mixes many streams into one file, `transcode` the one that makes another codec of a picture. What
-//! several jobs do stands beside them: `inlet` makes whole access units of the packets that a job is given, `source` gives them to
-//! a decoder, `unit` and `output` make them of those that it gives. A job runs once and returns why it ended; trying again is the supervisor's.
+//! camera, `compose` the one that mixes many streams into one file, `transcode` the one that makes another codec of a picture,
+//! `thumbnail` the one that makes one picture of a film. What several jobs do stands beside them: `inlet` makes whole access units of
+//! the packets that a job is given, `source` gives them to a decoder, `unit` and `output` make them of those that it gives. A job runs
+//! once and returns why it ended; trying again is the supervisor's.
 
 mod bus;
 mod camera;
@@ -19,6 +20,7 @@ mod output;
 mod pipeline;
 mod socket;
 mod source;
+mod thumbnail;
 mod transcode;
 mod unit;
 mod watchdog;
@@ -95,6 +97,7 @@ pub fn run() -> ExitCode {
         Spec::Camera(spec) => camera::run(spec, media, turns, queue, &mut link),
         Spec::Compose(spec) => compose::run(spec, media, &queue, &mut link),
         Spec::Transcode(spec) => transcode::run(spec, media, &turns, &queue, &mut link),
+        Spec::Thumbnail(spec) => thumbnail::run(spec, turns, &queue),
     };
     link.say(&match end {
         Ok(()) => FromWorker::Finished,

@@ -62,6 +62,31 @@ async fn whatever_happened_to_it() {
     assert!(told <= 1 + rounds * 5, "{told} lines of {rounds} rounds\n{}", house.daemon.log.text());
 }
 
+/// First its port is closed, then its network is gone, then it is there and not ready.
+const REBOOT: [(Mode, u64); 3] = [(Mode::Refusing, 7000), (Mode::Cut, 12_000), (Mode::Refusing, 5000)];
+
+/// The longest of the ways to go; that a minute or a day of it makes no difference, the pauses claim in simulated time.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_it_was_started_anew() {
+    let camera = TestCamera::start(&Options::default()).unwrap();
+    let network = Proxy::before(&camera.url).await;
+    let house = House::open().await;
+    let session = house.session(json!({})).await;
+    let (_, stream) = house.camera(&session, &network.url(&camera.url), true).await;
+    let viewer = Whep::watch(&house.rest, &session, &stream).await.peer;
+    viewer.wait_until("a picture", PATIENCE, |seen| seen.whole_frames() > 15).await;
+    for (mode, ms) in REBOOT {
+        network.set(mode);
+        Clock::System.sleep(Duration::from_millis(ms)).await;
+    }
+    let before = viewer.look().whole_frames();
+    let begin = Clock::System.now();
+    network.set(Mode::Open);
+    viewer.wait_until("the picture moves again", PROMISED * 3, |seen| seen.whole_frames() > before).await;
+    println!("back {:?} after a reboot of {} s", begin.elapsed(), REBOOT.iter().map(|(_, ms)| ms / 1000).sum::<u64>());
+    assert_eq!((viewer.look().closed, viewer.look().video.ssrcs.len()), (None, 1));
+}
+
 /// The state that GET shows.
 async fn state(house: &House, session: &str) -> (String, String) {
     let path = format!("/openvidu/api/sessions/{session}/connection?webRtcStats=true");

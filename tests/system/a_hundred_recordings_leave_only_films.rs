@@ -1,4 +1,4 @@
-//! A hundred recordings, begun and stopped, are a hundred good files; no process, thread or descriptor is left of them.
+//! A hundred recordings, begun and stopped, are a hundred good files with their thumbnails; no process, thread or descriptor is left of them.
 
 use crate::house::{House, PATIENCE, probe, recording_to, until};
 use serde_json::json;
@@ -55,6 +55,12 @@ async fn a_hundred() {
     let list = house.rest.get("/openvidu/api/recordings").await.expect(200).json();
     assert_eq!(list["count"], SESSIONS * CYCLES);
     assert!(list["items"].as_array().unwrap().iter().all(|recording| recording["status"] == "ready"));
+    // they are made one after the other
+    let pictured = |number: usize| {
+        let ids = (0..SESSIONS).map(move |session| if number == 0 { format!("S{session}") } else { format!("S{session}~{number}") });
+        ids.into_iter().all(|id| folder.path().join(&id).join(format!("{id}.jpg")).exists())
+    };
+    until("every film has its thumbnail", PATIENCE * 8, || (0..CYCLES).all(pictured)).await;
     house.workers(0, PATIENCE).await;
     // threads for the disk come and go
     until("nothing is left of them", PATIENCE * 2, || {

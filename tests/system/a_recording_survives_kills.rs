@@ -61,7 +61,7 @@ fn length(film: &Path) -> f64 {
 fn film(folder: &Path) -> f64 {
     let films: Vec<_> =
         std::fs::read_dir(folder.join("S")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    let films: Vec<_> = films.iter().filter(|name| !name.starts_with('.')).collect();
+    let films: Vec<_> = films.iter().filter(|name| !name.starts_with('.') && *name != "S.jpg").collect();
     assert_eq!(films, ["S.mp4"], "one file at the end");
     let found = probe(&folder.join("S/S.mp4"));
     assert_eq!(found.codecs, ["h264", "aac"]);
@@ -95,6 +95,25 @@ async fn of_its_daemon() {
     assert!(film(folder.path()) >= before - LOSS);
     let url = recording["url"].as_str().unwrap();
     house.rest.get(&url[url.find("/openvidu/").unwrap()..]).await.expect(200);
+    let picture = house.rest.get("/openvidu/recordings/S/S.jpg").await.expect(200);
+    assert_eq!(picture.header("content-type"), "image/jpeg", "what the last run could not make, this one has");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_its_daemon_before_the_thumbnail_is_made() {
+    let (mut scene, _alice) = Scene::recorded_for(1.0).await;
+    assert_eq!(scene.house.stop_recording("S").await["status"], "ready");
+    scene.house.daemon.kill();
+    let thumbnail = scene.folder.path().join("S/S.jpg");
+    // it may just have been in time
+    let _ = std::fs::remove_file(&thumbnail);
+    std::fs::write(scene.folder.path().join("S/.S.jpg.7.viduct-new"), "half").unwrap();
+    let (_house, recording, folder) = scene.next_start().await;
+    assert_eq!(recording["status"], "ready", "{recording}");
+    until("the thumbnail is there", PATIENCE, || thumbnail.exists()).await;
+    assert_eq!(crate::house::sizes(&thumbnail), [(480, 360)]);
+    film(folder.path());
+    assert!(!folder.path().join("S/.S.jpg.7.viduct-new").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,17 @@ pub fn recording_to(folder: &Path) -> Options {
     options().env("OPENVIDU_RECORDING", "true").env("OPENVIDU_RECORDING_PATH", folder.display())
 }
 
+/// Width and height of the streams of a film or a picture, in px. Fails the test if ffprobe complains.
+pub fn sizes(file: &Path) -> Vec<(u32, u32)> {
+    let mut ffprobe = Command::new("ffprobe");
+    ffprobe.args(["-v", "warning", "-of", "csv=p=0", "-show_entries", "stream=width,height"]).arg(file);
+    let output = ffprobe.output().expect("ffprobe is installed");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("ffprobe writes text");
+    let pair = |line: &str| line.split_once(',').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    text.lines().filter_map(pair).collect()
+}
+
 /// What ffprobe says of a film: its streams' codecs, their packets, its duration in s. Fails the test if it complains.
 pub fn probe(film: &Path) -> Probe {
     let mut ffprobe = Command::new("ffprobe");

@@ -4,6 +4,7 @@
 //! what they want to see, up to a deadline, and say what was missing.
 
 mod house;
+mod wire;
 
 mod a_camera_comes_back;
 mod a_camera_returns_within_2_s;
@@ -40,11 +41,18 @@ mod metrics_are_told;
 mod moderators_and_the_application_rule;
 mod network;
 mod no_job_too_many_is_started;
+mod no_path_leads_out_of_its_folder;
+mod no_property_runs_a_program;
 mod offers_of_the_2_18_client;
 mod post_restart_begins_anew;
 mod rest_refuses_what_is_wrong;
+mod secrets_stay_where_they_belong;
 mod sessions_begin_and_end;
+mod slow_clients_are_cut_and_slow_readers_are_served;
 mod start_contract;
 mod stun_is_answered;
 mod systemd_hears_of_every_step;
+mod the_java_client_is_served;
+mod what_was_acknowledged_survives_kills;
 mod whep_access;
+mod wrong_secrets_have_to_wait;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use viduct::clock::monotonic_ns;
 use viduct::jobs::Event;
 use viduct::wire::control::{AUDIO_SLOT, FailureKind, VIDEO_SLOT};
-use viduct_testkit::camera::crooked::{Crooked, H265, Manner};
-use viduct_testkit::camera::{Options, Resize, TestCamera, Transports};
+use viduct_testkit::camera::crooked::{Crooked, H265, MANY, Manner};
+use viduct_testkit::camera::{Options, Resize, TestCamera, Transports, Video};
+use viduct_testkit::proxy::{Mode, Proxy};
 
 /// Every printable character of ASCII.
 fn printable() -> String {
@@ -49,6 +50,71 @@ async fn a_transport_that_is_refused_gives_way_to_the_other() {
         }
         bench.end().await;
     }
+}
+
+/// UDP is given 2 s, then everything begins anew over TCP.
+const FALLBACK: Duration = Duration::from_secs(4);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_that_agrees_to_udp_and_sends_nothing_is_asked_for_tcp_and_that_is_remembered() {
+    let camera = TestCamera::start(&Options::default()).unwrap();
+    let network = Proxy::barring_udp(&camera.url).await;
+    let begin = monotonic_ns();
+    let mut bench = flows(&format!("{}#transport=udp", network.url(&camera.url))).await;
+    let took = Duration::from_nanos(monotonic_ns() - begin);
+    println!("media over TCP {took:?} after the start over UDP");
+    assert!(took < FALLBACK * 3, "{took:?}");
+    let barred = network.barred();
+    assert!(barred > 0, "UDP was tried first");
+
+    network.set(Mode::Refusing);
+    assert!(matches!(bench.event().await, Event::Down { .. }));
+    network.set(Mode::Open);
+    let begin = monotonic_ns();
+    while !matches!(bench.event().await, Event::Ready { .. }) {}
+    println!("back after {:?}", Duration::from_nanos(monotonic_ns() - begin));
+    assert_eq!(network.barred(), barred, "UDP was not tried again");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_streams_only_the_first_usable_of_each_kind_are_set_up() {
+    let camera = Crooked::start(Manner::Sdp(MANY.into())).await;
+    let mut bench = Bench::start(&camera.url);
+    let Event::Down { failure, .. } = bench.event().await else { panic!("it sends nothing") };
+    assert_eq!(failure.kind, FailureKind::NoPackets, "{failure}");
+    let setups = camera.setups();
+    // the next process may have begun
+    let expected = ["h264", "pcmu"].into_iter().cycle().take(setups.len().max(2));
+    assert!(setups.iter().map(String::as_str).eq(expected), "{setups:?}");
+    bench.end().await;
+}
+
+/// A keyframe each minute: who comes in the middle of it waits for the next, and the camera is not given up meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_minute_between_two_keyframes_is_borne() {
+    let video = Some(Video { gop: 60 * 15, ..Video::default() });
+    let camera = TestCamera::start(&Options { video, audio: None, ..Options::default() }).unwrap();
+    let mut first = flows(&camera.url).await;
+    let mut late = None;
+    let mut keyframes = 0;
+    while keyframes < 2 {
+        let Seen::Unit { packets, .. } = first.seen().await else { continue };
+        keyframes += usize::from(h264_units(&packets).contains(&IDR));
+        late.get_or_insert_with(|| Bench::start(&camera.url));
+    }
+    let mut late = late.expect("it was started");
+    let event = late.event().await;
+    assert!(matches!(event, Event::Ready { .. }), "{event:?}");
+    loop {
+        if let Seen::Unit { packets, .. } = late.seen().await {
+            assert!(h264_units(&packets).contains(&IDR), "its first picture can be shown");
+            break;
+        }
+    }
+    first.no_event();
+    first.end().await;
+    late.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,11 @@
-//! Real worker processes as the supervisor runs them: cameras against a real RTSP camera, transcoders against timed packets. The daemon's side is played by the test: it
+//! Real worker processes as the supervisor runs them: cameras against a real RTSP camera, transcoders against timed packets, makers
+//! of thumbnails against films. The daemon's side is played by the test: it
 //! reads the media socket and the supervisor's events.
 
 mod bench;
 mod cameras;
 mod sync;
+mod thumbnails;
 mod transcoding;
 
 use bench::{Bench, Seen, h264_units};

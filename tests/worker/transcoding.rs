@@ -25,7 +25,7 @@ const PICTURE: u64 = 40 * MS;
 const LATENCY: u64 = 300 * MS;
 
 fn spec(to: Codec) -> TranscodeSpec {
-    TranscodeSpec { to, min_kbps: 300, max_kbps: 1000, hardware: false }
+    TranscodeSpec { to, min_kbps: 300, max_kbps: 1000, hardware: false, avoid: Vec::new() }
 }
 
 fn reel(codec: VideoCodec, width: usize, height: usize) -> Arc<Reel> {

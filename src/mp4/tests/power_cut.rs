@@ -4,12 +4,18 @@ use proptest::prelude::*;
 
 use super::memory::{Memory, Op, SECTOR, apply, replay};
 use super::*;
+use crate::mp4::recover_storage;
 
 /// The file after the first `cut` operations, of which those behind the last sync came to the disk sector by sector, as
 /// `lucky` says.
-fn image(log: &[Op], cut: usize, mut lucky: impl FnMut() -> bool) -> Vec<u8> {
+fn image(log: &[Op], cut: usize, lucky: impl FnMut() -> bool) -> Vec<u8> {
+    image_on(Vec::new(), log, cut, lucky)
+}
+
+/// The same for a file that was there before.
+fn image_on(mut bytes: Vec<u8>, log: &[Op], cut: usize, mut lucky: impl FnMut() -> bool) -> Vec<u8> {
     let synced = log[..cut].iter().rposition(|op| *op == Op::Sync).map_or(0, |at| at + 1);
-    let mut bytes = replay(&log[..synced]);
+    log[..synced].iter().for_each(|op| apply(&mut bytes, op));
     for op in &log[synced..cut] {
         match op {
             Op::Write(at, data) => {
@@ -94,6 +100,30 @@ proptest! {
                 prop_assert_eq!(super::super::inspect_storage(&Memory::of(bytes)).unwrap(), summary);
             }
         }
+    }
+
+    #[test]
+    fn a_recovery_that_is_torn_itself_comes_to_the_same_end(
+        samples in samples(),
+        every in 1..12usize,
+        hole in prop_oneof![Just(NO_HOLE), 16..6000u64],
+        tail in 0..1500usize,
+        cut in any::<prop::sample::Index>(),
+        luck in proptest::collection::vec(any::<bool>(), 64),
+    ) {
+        let (format, _) = material(0);
+        let log = log_of(&format, &samples, every, hole);
+        // killed before its end, with something unfinished behind it
+        let mut found = replay(&log[..log.len() - 4]);
+        found.resize(found.len() + tail, 0);
+        let memory = Memory::of(found.clone());
+        recover_storage(memory.clone()).unwrap();
+        let (expected, steps) = (memory.bytes(), memory.log());
+        let mut luck = luck.into_iter().cycle();
+        let torn = image_on(found, &steps, cut.index(steps.len() + 1), || luck.next().unwrap());
+        let (bytes, summary) = recovered(torn).unwrap();
+        prop_assert!(bytes == expected);
+        prop_assert!(summary.finished);
     }
 
     #[test]

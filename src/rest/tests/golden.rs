@@ -232,7 +232,15 @@ fn an_active_connection_is_rendered_as_it_was() {
         server_data: "s".into(),
     };
     let texts: Vec<String> = [stream, silent, dark]
-        .map(|s| format!("{:#}\n", render::connection(&connection(s), render::View::new(&config, Default::default()))))
+        .map(|s| {
+            format!(
+                "{:#}\n",
+                render::connection(
+                    &connection(s),
+                    render::View { secrets: render::Secrets::All, ..render::View::new(&config, Default::default()) }
+                )
+            )
+        })
         .into();
     compare("active.txt", &texts.join("\n"));
 }

@@ -1,7 +1,7 @@
 //! Every row of the tables of recordings (rest.md §10, §11).
 
 use super::*;
-use crate::recording::played::Manner;
+use crate::recording::played::{Manner, THUMBNAIL};
 
 const API: &str = "/openvidu/api/recordings";
 const START: &str = "/openvidu/api/recordings/start";
@@ -119,6 +119,8 @@ async fn sound_alone_has_no_picture_to_tell_of() {
     assert_eq!((&ready["status"], &ready["hasVideo"]), (&json!("ready"), &json!(false)));
     assert_eq!(ready["url"], "https://localhost:4443/openvidu/recordings/S/S.mp4");
     assert_eq!(bench.get("/openvidu/recordings/S/S.mp4", &[]).await.status(), 200);
+    assert_eq!(bench.get("/openvidu/recordings/S/S.jpg", &[]).await.status(), 404);
+    assert!(bench.composers.lock().unwrap().drawing.is_empty());
 }
 
 #[tokio::test]
@@ -342,4 +344,52 @@ async fn a_stop_that_takes_too_long_is_answered_without_the_film() {
     let recordings = bench.api.recordings.clone().unwrap();
     recordings.finished().await;
     assert_eq!(bench.ask("GET", &format!("{API}/S"), None).await.json()["status"], "ready");
+}
+
+#[tokio::test]
+async fn a_thumbnail_stands_for_a_film_and_goes_with_it() {
+    let bench = Bench::new();
+    bench.composers.lock().unwrap().draws = true;
+    bench.session("S", json!({})).await;
+    bench.camera("S").await;
+    bench.recorded("S").await;
+    let url = "/openvidu/recordings/S/S.jpg";
+    assert_eq!(bench.get(url, &[]).await.status(), 404, "there is no film yet");
+    assert_eq!(bench.ask("POST", &format!("{API}/stop/S"), None).await.json()["status"], "ready");
+    // it may still be on its way: who asks waits for it
+    let picture = bench.get(url, &[]).await;
+    assert_eq!((picture.status().as_u16(), &picture.headers()[header::CONTENT_TYPE]), (200, &"image/jpeg".parse().unwrap()));
+    assert_eq!(picture.into_body().collect().await.unwrap().to_bytes(), THUMBNAIL);
+    assert_eq!(bench.get(url, &[("range", "bytes=2-")]).await.status(), 206);
+    let anonymous = Request::builder().uri(url).body(Body::empty()).unwrap();
+    assert_eq!(bench.app.clone().oneshot(anonymous).await.unwrap().status(), 401, "as the film");
+    for path in ["/openvidu/recordings/S/s.jpg", "/openvidu/recordings/S/.S.jpg.viduct-new", "/openvidu/recordings/T/T.jpg"] {
+        assert_eq!(bench.get(path, &[]).await.status(), 404, "{path}");
+    }
+    assert_eq!(bench.ask("DELETE", &format!("{API}/S"), None).await.status, 204);
+    assert_eq!(bench.get(url, &[]).await.status(), 404);
+    assert!(!bench.folder.path().join("S").exists());
+}
+
+#[tokio::test]
+async fn a_thumbnail_that_is_not_made_costs_nothing_but_itself() {
+    let bench = Bench::new();
+    bench.session("S", json!({})).await;
+    bench.camera("S").await;
+    bench.recorded("S").await;
+    // the maker hangs
+    assert_eq!(bench.ask("POST", &format!("{API}/stop/S"), None).await.json()["status"], "ready");
+    assert_eq!(bench.get("/openvidu/recordings/S/S.mp4", &[]).await.status(), 200);
+    while bench.composers.lock().unwrap().drawing.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    bench.recorded("S").await;
+    assert_eq!(bench.ask("POST", &format!("{API}/stop/S~1"), None).await.json()["status"], "ready");
+    tokio::time::pause();
+    assert_eq!(bench.get("/openvidu/recordings/S/S.jpg", &[]).await.status(), 404, "it is not waited for without end");
+    // it is given up, and the next is made
+    bench.composers.lock().unwrap().draws = true;
+    tokio::time::advance(std::time::Duration::from_secs(61)).await;
+    assert_eq!(bench.get("/openvidu/recordings/S~1/S~1.jpg", &[]).await.status(), 200);
+    assert_eq!(bench.get("/openvidu/recordings/S/S.jpg", &[]).await.status(), 404);
 }

@@ -15,6 +15,7 @@ use crate::session::properties::CameraProperties;
 use crate::session::rendition::Renditions;
 use crate::session::snapshot::{ConnectionKind, ConnectionSnapshot};
 use crate::session::stream::{self, Publishing, Source, Stream};
+use crate::wire::camera::public_path;
 use crate::wire::control::Spec;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -136,10 +137,10 @@ fn camera_mut(connection: &mut Connection) -> Option<(&mut Camera, Tracks)> {
     }
 }
 
-/// Scheme, and host, port and path, of a camera's URL.
+/// Scheme, and host, port and path, of a camera's URL, without what may be a password: ids are made of it, which everybody sees.
 fn scheme_and_place(url: &str) -> (&str, &str) {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    (scheme, rest.split(['?', '#']).next().unwrap_or(rest))
+    (scheme, public_path(rest.split(['?', '#']).next().unwrap_or(rest)))
 }
 
 /// The host of `place`, when it is an address.
@@ -162,6 +163,9 @@ mod tests {
             ("rtsp://10.0.0.7:554/live?x=1#y", "rtsp", "10.0.0.7:554/live", Some("10.0.0.7")),
             ("rtsps://[fe80::1]:322/a/b", "rtsps", "[fe80::1]:322/a/b", Some("fe80::1")),
             ("rtsp://cam.local", "rtsp", "cam.local", None),
+            ("rtsp://10.0.0.7/user=a&password=b.sdp?x", "rtsp", "10.0.0.7", Some("10.0.0.7")),
+            ("rtsp://10.0.0.7/live/user=a&password=b/c", "rtsp", "10.0.0.7/live", Some("10.0.0.7")),
+            ("rtsp://10.0.0.7/live?user=a", "rtsp", "10.0.0.7/live", Some("10.0.0.7")),
             ("file:///tmp/x.mp4", "file", "/tmp/x.mp4", None),
             ("", "", "", None),
             ("rtsp://[", "rtsp", "[", None),

@@ -77,7 +77,7 @@ impl Actor {
         let load = Load { work: Work::Transcode(codec), pixels: stream::pixels(&live.info) };
         let transcoding = self.settings.transcoding;
         let max_kbps = if transcoding.max_kbps == 0 { u32::MAX } else { transcoding.max_kbps };
-        let spec = TranscodeSpec { to: codec, min_kbps: transcoding.min_kbps, max_kbps, hardware: transcoding.hardware };
+        let spec = TranscodeSpec { to: codec, min_kbps: transcoding.min_kbps, max_kbps, hardware: transcoding.hardware, avoid: Vec::new() };
         let (track, job) = self.below.start_rendition(publisher, spec, load)?;
         tracing::info!(session = %self.id, %publisher, codec = codec.name(), "transcoding for viewers who take nothing else");
         let stream = self.roster.get_mut(publisher).and_then(|connection| connection.active_mut()?.publishing.live_mut());

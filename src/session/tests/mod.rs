@@ -165,7 +165,7 @@ impl House {
             }
             while let Ok(command) = self.jobs_commands.try_recv() {
                 match command {
-                    jobs::Command::Start { spec: Spec::Compose(_), .. } => self.on_composer(command).await,
+                    jobs::Command::Start { spec: Spec::Compose(_) | Spec::Thumbnail(_), .. } => self.on_composer(command).await,
                     jobs::Command::Tell { job, .. } | jobs::Command::Stop { job } if job.session() == SessionKey::RECORDINGS => {
                         self.on_composer(command).await;
                     }
@@ -386,6 +386,7 @@ impl House {
 fn properties() -> SessionProperties {
     SessionProperties {
         media_node: None,
+        old_recording_keys: false,
         media_mode: MediaMode::Routed,
         recording_mode: RecordingMode::Manual,
         default_recording: RecordingProperties::default(),

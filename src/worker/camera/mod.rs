@@ -7,6 +7,12 @@
 //! | `redirect` | where a camera may send us, and where not |
 //! | `video`, `audio` | the elements behind each kind of stream |
 //!
+//! Two things that `rtspsrc` leaves no better way for. *Redirections:* it connects to where it is sent before it asks anybody
+//! (`before-send` comes with the first request), so a camera can make this box open a TCP connection to any address, over which
+//! then nothing is said. *Certificates* of `rtsps://` are not checked: cameras have ones of their own making, and the address that
+//! was checked stands in place of the name that a certificate would be for. Who listens on the way is kept out, who answers in
+//! the camera's place is not.
+//!
 //! Keyframe requests on the media socket go to the camera as RTCP PLI. Most cameras cannot be asked (their SDP would say
 //! `a=rtcp-fb`), and nothing is sent to them; viewers start from the daemon's GOP cache.
 
@@ -49,22 +55,28 @@ pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<
     }
     gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
     let shared = Arc::new(output::Shared::new(media, turns.clone()));
+    let wish = spec.transport;
     let mut spec = spec.clone();
     let mut redirects = 0;
     loop {
         let pipeline = Pipeline::new("camera", turns.clone())?;
         let findings = rtsp::build(&pipeline, &spec, &shared, &turns)?;
         pipeline.play()?;
-        let Err(failure) = watch(&pipeline, &shared, &queue, link) else { return Ok(()) };
+        let instead = Some(spec.transport).filter(|transport| *transport != wish);
+        let Err(failure) = watch(&pipeline, &shared, &queue, instead, link) else { return Ok(()) };
         pipeline.dump("failed");
         drop(pipeline);
         let findings = std::mem::take(&mut *findings.lock().unwrap_or_else(|poison| poison.into_inner()));
         if let Some(uri) = &findings.redirect {
             redirects += 1;
             spec = redirect::follow(&spec, uri, redirects)?;
-        } else if findings.transport_refused(&failure) && spec.transport == Transport::Tcp && shared.last_arrival().is_none() {
-            link.say(&FromWorker::Warning { text: "the camera does not send over TCP; taking UDP, where packets may be lost".into() });
-            spec.transport = Transport::Udp;
+        } else if findings.transport_refused(&failure) && instead.is_none() && shared.last_arrival().is_none() {
+            let text = match wish {
+                Transport::Tcp => "the camera does not send over TCP; taking UDP, where packets may be lost",
+                Transport::Udp => "nothing comes over UDP; taking TCP",
+            };
+            link.say(&FromWorker::Warning { text: text.into() });
+            spec.transport = wish.other();
         } else {
             // an element's complaint about a stream that it cannot link is less telling than what the stream is
             let unsupported = findings.selection.unsupported();
@@ -79,8 +91,14 @@ pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<
     }
 }
 
-/// The job's loop.
-fn watch(pipeline: &Pipeline, shared: &output::Shared, queue: &Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
+/// The job's loop. `instead`: the transport, where it is not the one that was asked for; it is told when it has proved to work.
+fn watch(
+    pipeline: &Pipeline,
+    shared: &output::Shared,
+    queue: &Receiver<Turn>,
+    instead: Option<Transport>,
+    link: &mut Link,
+) -> Result<(), Failure> {
     let started = monotonic_ns();
     for tick in 0u64.. {
         if tick.is_multiple_of(SECOND) {
@@ -92,7 +110,10 @@ fn watch(pipeline: &Pipeline, shared: &output::Shared, queue: &Receiver<Turn>, l
         loop {
             match queue.recv_timeout(TICK) {
                 Ok(Turn::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(Turn::Ready) => link.say(&FromWorker::Ready),
+                Ok(Turn::Ready) => {
+                    instead.into_iter().for_each(|transport| link.say(&FromWorker::Sends { transport }));
+                    link.say(&FromWorker::Ready);
+                }
                 Ok(Turn::Warning(text)) => link.say(&FromWorker::Warning { text }),
                 Ok(Turn::Failed(failure)) => return Err(failure),
                 Err(RecvTimeoutError::Timeout) => break,

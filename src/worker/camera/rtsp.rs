@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex};
 /// What `rtspsrc` waits for the camera's answers at most, in µs. Longer than the job's watchdog, which is the one to end a hung
 /// camera: it says so by its own kind of failure.
 const TCP_TIMEOUT: u64 = 10_000_000;
-/// After so many µs without a packet over UDP, `rtspsrc` asks for TCP. Shorter than what the job's watchdog waits for the first
-/// packet.
+/// After so many µs without a packet over UDP, `rtspsrc` fails, and the job asks for TCP. Shorter than what its watchdog waits for
+/// the first packet.
 const UDP_TIMEOUT: u64 = 2_000_000;
 
 /// What is learnt of a camera before its media flows.
@@ -33,7 +33,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Does the camera not send in the way that was asked for? It has said so before any packet.
+    /// Does the camera not send in the way that was asked for? Before any packet it has said so, or none came.
     pub fn transport_refused(&self, failure: &Failure) -> bool {
         self.selection.settled() && matches!(failure.kind, FailureKind::Ended | FailureKind::Pipeline | FailureKind::Unsupported)
     }
@@ -53,14 +53,13 @@ pub fn build(pipeline: &Pipeline, spec: &CameraSpec, shared: &Arc<Shared>, turns
     Ok(findings)
 }
 
-/// Cameras have certificates of their own making, so an encrypted one is not checked. With both transports allowed `rtspsrc`
-/// begins with UDP.
+/// One transport at a time: the job takes the other when this one is refused or silent, and the daemon remembers it.
 fn source(spec: &CameraSpec) -> Result<Element, gstreamer::glib::BoolError> {
     let place = spec.endpoint().map(|(host, port)| format!("{host}:{port}")).unwrap_or_default();
     let source = ElementFactory::make("rtspsrc")
         .name(&place)
         .property("location", &spec.url)
-        .property_from_str("protocols", if spec.transport == Transport::Udp { "udp+tcp" } else { "tcp" })
+        .property_from_str("protocols", if spec.transport == Transport::Udp { "udp" } else { "tcp" })
         .property("timeout", UDP_TIMEOUT)
         .property_from_str("tls-validation-flags", "0")
         .property("latency", spec.latency_ms)
@@ -178,6 +177,10 @@ fn note_arrivals(pipeline: &Pipeline, shared: Arc<Shared>) {
 
 fn stream_of(caps: &Caps) -> Stream {
     let Some(structure) = caps.structure(0) else { return Stream::Foreign };
+    // what the camera would be sent: the sound for its loudspeaker (ONVIF streaming, 5.3)
+    if structure.has_field("a-sendonly") {
+        return Stream::Foreign;
+    }
     let text = |field: &str| structure.get::<&str>(field).ok();
     classify(text("media").unwrap_or(""), text("encoding-name"), structure.get("payload").ok())
 }

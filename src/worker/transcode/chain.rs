@@ -58,17 +58,36 @@ pub struct Chain {
     live: Arc<Live>,
 }
 
-/// The encoder for a codec, or why there is none.
-pub fn encoder(to: Codec, hardware: bool) -> Result<&'static Encoder, Failure> {
-    hardware::choose(encoders::of(to), hardware, present).map_err(|missing| unsupported("encoder", to, &missing))
+/// What decodes and what encodes.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    decoder: &'static Decoder,
+    encoder: &'static Encoder,
 }
 
-fn decoder(from: Codec, hardware: bool) -> Result<&'static Decoder, Failure> {
-    hardware::choose(decoders::of(from), hardware, present).map_err(|missing| unsupported("decoder", from, &missing))
+impl Choice {
+    /// For these codecs, or why there is none.
+    pub fn of(from: Codec, spec: &TranscodeSpec) -> Result<Choice, Failure> {
+        let decoder = hardware::choose(decoders::of(from), spec.hardware, |element| usable(element, spec));
+        Ok(Choice { decoder: decoder.map_err(|missing| unsupported("decoder", from, &missing))?, encoder: encoder(spec)? })
+    }
+
+    /// The names of those that are hardware.
+    pub fn hardware(&self) -> Vec<String> {
+        let decoder = Some(self.decoder.name()).filter(|_| self.decoder.hardware());
+        let encoder = Some(self.encoder.name()).filter(|_| self.encoder.hardware());
+        decoder.into_iter().chain(encoder).map(str::to_owned).collect()
+    }
 }
 
-fn present(element: &str) -> bool {
-    ElementFactory::find(element).is_some()
+/// The encoder for the codec to make, or why there is none.
+pub fn encoder(spec: &TranscodeSpec) -> Result<&'static Encoder, Failure> {
+    let chosen = hardware::choose(encoders::of(spec.to), spec.hardware, |element| usable(element, spec));
+    chosen.map_err(|missing| unsupported("encoder", spec.to, &missing))
+}
+
+fn usable(element: &str, spec: &TranscodeSpec) -> bool {
+    ElementFactory::find(element).is_some() && !spec.avoid.iter().any(|avoided| avoided == element)
 }
 
 fn unsupported(what: &str, codec: Codec, missing: &str) -> Failure {
@@ -78,8 +97,8 @@ fn unsupported(what: &str, codec: Codec, missing: &str) -> Failure {
 
 impl Chain {
     /// Builds and starts it. What fails later arrives as a turn.
-    pub fn build(from: Codec, spec: &TranscodeSpec, shared: &Arc<Shared>, turns: &Turns) -> Result<Chain, Failure> {
-        let (decoder, encoder) = (decoder(from, spec.hardware)?, encoder(spec.to, spec.hardware)?);
+    pub fn build(from: Codec, choice: Choice, spec: &TranscodeSpec, shared: &Arc<Shared>, turns: &Turns) -> Result<Chain, Failure> {
+        let Choice { decoder, encoder } = choice;
         let pipeline = Pipeline::new("transcoder", turns.clone())?;
         let bin = gstreamer::parse::bin_from_description(&description(from, decoder, encoder), false).map_err(|error| broken(&error))?;
         let sink = output::sink(spec.to, shared);
@@ -291,11 +310,24 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
 mod tests {
     use super::*;
 
+    fn software(to: Codec) -> TranscodeSpec {
+        TranscodeSpec { to, min_kbps: 300, max_kbps: 1000, hardware: false, avoid: Vec::new() }
+    }
+
+    #[test]
+    fn what_shall_be_avoided_is_not_chosen() {
+        gstreamer::init().unwrap();
+        let spec = TranscodeSpec { hardware: true, avoid: vec!["x264enc".into()], ..software(Codec::H264) };
+        // that row is software on any machine; whichever comes in its place is another
+        assert!(encoder(&spec).is_ok_and(|encoder| encoder.name() != "x264enc"));
+    }
+
     #[test]
     fn every_software_chain_can_be_built() {
         gstreamer::init().unwrap();
         for (from, to) in [(Codec::H264, Codec::Vp8), (Codec::Vp8, Codec::H264)] {
-            let description = description(from, decoder(from, false).unwrap(), encoder(to, false).unwrap());
+            let Choice { decoder, encoder } = Choice::of(from, &software(to)).unwrap();
+            let description = description(from, decoder, encoder);
             let bin = gstreamer::parse::bin_from_description(&description, false).unwrap();
             for name in ["packets", "decoded", "even", "encoder", "payloader"] {
                 assert!(bin.by_name(name).is_some(), "{name} in {description}");
@@ -306,7 +338,8 @@ mod tests {
     #[test]
     fn every_property_of_the_software_encoders_exists() {
         gstreamer::init().unwrap();
-        for encoder in [Codec::H264, Codec::Vp8].into_iter().flat_map(encoders::of).filter(|encoder| present(encoder.element)) {
+        let present = |encoder: &&Encoder| ElementFactory::find(encoder.element).is_some();
+        for encoder in [Codec::H264, Codec::Vp8].into_iter().flat_map(encoders::of).filter(present) {
             let element = ElementFactory::make(encoder.element).build().unwrap();
             let (name, value) = encoder.rate.property(700);
             element.set_property_from_str(name, &value);

@@ -18,7 +18,7 @@ mod picture;
 mod pulse;
 mod rate;
 
-use self::chain::Chain;
+use self::chain::{Chain, Choice};
 use self::rate::Meter;
 use super::inlet::{Inlet, Unit};
 use super::link::Link;
@@ -27,7 +27,7 @@ use super::socket::MediaSocket;
 use super::{Turn, Turns};
 use crate::clock::monotonic_ns;
 use crate::rtp::{Codec, Format, Kind};
-use crate::wire::control::{Failure, FailureKind, FromWorker, ToWorker, VIDEO_SLOT};
+use crate::wire::control::{Failure, FailureKind, FromWorker, HEARTBEAT, ToWorker, VIDEO_SLOT};
 use crate::wire::media::{Message, PacketIter, encode_keyframe_request};
 use crate::wire::transcode::TranscodeSpec;
 use crate::worker::source::Full;
@@ -36,19 +36,20 @@ use std::sync::mpsc::Receiver;
 
 /// How long the job waits for its sockets before it looks at everything else, in ms.
 const TICK_MS: u8 = 50;
-/// Pause between two reports of what was lost, in ns.
-const REPORT: u64 = 1_000_000_000;
+/// Between two signs of life, and two reports of what was lost, in ns.
+const REPORT: u64 = HEARTBEAT.as_nanos() as u64;
 
 /// Transcodes until the daemon ends the job (`Ok`) or something fails.
 pub fn run(spec: &TranscodeSpec, media: MediaSocket, turns: &Turns, queue: &Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
     gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
     // what cannot be done at all is said at once, not when the first picture comes
-    chain::encoder(spec.to, spec.hardware)?;
+    chain::encoder(spec)?;
     link.say(&FromWorker::Listening);
     let shared = Arc::new(Shared::new(media, turns.clone()));
     let job = Job {
-        spec: *spec,
-        hardware: spec.hardware,
+        spec: spec.clone(),
+        link,
+        uses: Vec::new(),
         turns: turns.clone(),
         shared,
         inlet: None,
@@ -57,13 +58,15 @@ pub fn run(spec: &TranscodeSpec, media: MediaSocket, turns: &Turns, queue: &Rece
         dropped: 0,
         reported: monotonic_ns(),
     };
-    job.work(queue, link)
+    job.work(queue)
 }
 
-struct Job {
+struct Job<'a> {
+    /// Without hardware once that has failed.
     spec: TranscodeSpec,
-    /// May hardware still be used? It has not failed yet.
-    hardware: bool,
+    link: &'a mut Link,
+    /// The hardware that the daemon was told is in use.
+    uses: Vec<String>,
     turns: Turns,
     shared: Arc<Shared>,
     inlet: Option<Inlet>,
@@ -74,34 +77,34 @@ struct Job {
     reported: u64,
 }
 
-impl Job {
-    fn work(mut self, queue: &Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
+impl Job<'_> {
+    fn work(mut self, queue: &Receiver<Turn>) -> Result<(), Failure> {
         loop {
-            link.wait_with(&self.shared.media, TICK_MS);
+            self.link.wait_with(&self.shared.media, TICK_MS);
             while let Ok(turn) = queue.try_recv() {
                 match turn {
                     Turn::Stop => return Ok(()),
-                    Turn::Ready => link.say(&FromWorker::Ready),
-                    Turn::Warning(text) => link.say(&FromWorker::Warning { text }),
-                    Turn::Failed(failure) => self.failed(failure, queue, link)?,
+                    Turn::Ready => self.link.say(&FromWorker::Ready),
+                    Turn::Warning(text) => self.link.say(&FromWorker::Warning { text }),
+                    Turn::Failed(failure) => self.failed(failure, queue)?,
                 }
             }
             let broken = |error: super::link::LinkError| Failure { kind: FailureKind::Crashed, text: error.to_string() };
             // the job is the first line; there is nothing else to say to a transcoder
-            while link.try_read::<ToWorker>().map_err(broken)?.is_some() {}
+            while self.link.try_read::<ToWorker>().map_err(broken)?.is_some() {}
             self.take_media()?;
-            self.tick(link)?;
+            self.tick()?;
         }
     }
 
     /// Hardware that fails is given up for software, once; what else fails, fails.
-    fn failed(&mut self, failure: Failure, queue: &Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
+    fn failed(&mut self, failure: Failure, queue: &Receiver<Turn>) -> Result<(), Failure> {
         if !self.chain.as_ref().is_some_and(Chain::is_hardware) {
             self.chain.iter().for_each(Chain::dump);
             return Err(failure);
         }
-        link.say(&FromWorker::Warning { text: format!("{failure}; going on in software") });
-        self.hardware = false;
+        self.link.say(&FromWorker::Warning { text: format!("{failure}; going on in software") });
+        self.spec.hardware = false;
         self.chain = None;
         // the pipeline is gone, and these are its last words
         while let Ok(turn) = queue.try_recv() {
@@ -162,8 +165,13 @@ impl Job {
     }
 
     fn build(&mut self, from: Codec) -> Result<(), Failure> {
-        let spec = TranscodeSpec { hardware: self.hardware, ..self.spec };
-        self.chain = Some(Chain::build(from, &spec, &self.shared, &self.turns)?);
+        let choice = Choice::of(from, &self.spec)?;
+        let uses = choice.hardware();
+        if uses != self.uses {
+            self.link.say(&FromWorker::Uses { elements: uses.clone() });
+            self.uses = uses;
+        }
+        self.chain = Some(Chain::build(from, choice, &self.spec, &self.shared, &self.turns)?);
         Ok(())
     }
 
@@ -198,7 +206,7 @@ impl Job {
         Ok(())
     }
 
-    fn tick(&mut self, link: &mut Link) -> Result<(), Failure> {
+    fn tick(&mut self) -> Result<(), Failure> {
         let now = monotonic_ns();
         let mut units = Vec::new();
         if let Some(inlet) = &mut self.inlet {
@@ -215,18 +223,19 @@ impl Job {
         }
         if now.saturating_sub(self.reported) >= REPORT {
             self.reported = now;
-            self.report(link);
+            self.report();
         }
         Ok(())
     }
 
-    fn report(&mut self, link: &mut Link) {
+    fn report(&mut self) {
+        self.link.say(&FromWorker::Alive);
         let table = [
             (std::mem::take(&mut self.dropped), "access units dropped: the decoder does not keep up"),
             (self.shared.take_dropped().unwrap_or(0), "access units dropped: the daemon does not take them"),
         ];
         for (count, what) in table.into_iter().filter(|(count, _)| *count > 0) {
-            link.say(&FromWorker::Warning { text: format!("{count} {what}") });
+            self.link.say(&FromWorker::Warning { text: format!("{count} {what}") });
         }
     }
 }

@@ -40,6 +40,12 @@ class Visitor {
     await this.page.getByRole('button', { name: 'Stop recording' }).click();
     const video = this.page.locator('#player-video');
     await video.waitFor({ timeout: 15_000 });
+    const [width, height] = await video.evaluate(async ({ poster }) => {
+      const picture = Object.assign(new Image(), { src: poster });
+      await picture.decode();
+      return [picture.naturalWidth, picture.naturalHeight];
+    });
+    assert.deepEqual([width, height], [480, 270], 'the thumbnail is there as soon as the film is');
     const length = await video.evaluate(async (element) => {
       if (element.readyState < 1) await new Promise((resolve) => element.addEventListener('loadedmetadata', resolve, { once: true }));
       element.muted = true;

@@ -55,9 +55,10 @@ export class Recorder extends EventTarget {
 const $ = (id) => document.getElementById(id);
 
 /** Shows a finished recording to the person. */
-export function play({ url, name, duration, size }) {
+export function play({ id, url, name, duration, size }) {
   $('player-title').textContent = `Recording ${name}`;
   $('player-figures').textContent = `${duration.toFixed(1)} s · ${(size / 1e6).toFixed(1)} MB`;
+  $('player-video').poster = new URL(`${id}.jpg`, url);
   $('player-video').src = url;
   $('player-file').href = url;
   $('player').showModal();

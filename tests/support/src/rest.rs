@@ -112,6 +112,11 @@ impl Client {
         self.exchange(Method::POST, path, None, Some(("application/json", body.to_string()))).await
     }
 
+    /// DELETE that may fail because nobody listens.
+    pub async fn try_delete(&self, path: &str) -> Result<Response, Error> {
+        self.exchange(Method::DELETE, path, None, None).await
+    }
+
     /// POST of a JSON body.
     pub async fn post(&self, path: &str, body: Value) -> Response {
         self.post_as(path, "application/json", body.to_string()).await

@@ -1,7 +1,7 @@
 //! A camera that does not behave: speaks just enough RTSP to get where it does its harm.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,9 +30,16 @@ pub enum Manner {
 #[derive(Debug)]
 pub struct Crooked {
     pub url: String,
-    /// Requests it has read.
-    asked: Arc<AtomicUsize>,
+    heard: Arc<Heard>,
     task: JoinHandle<()>,
+}
+
+/// What it has heard.
+#[derive(Default, Debug)]
+struct Heard {
+    requests: AtomicUsize,
+    /// The last parts of the URIs that were to be set up.
+    setups: Mutex<Vec<String>>,
 }
 
 /// One H.264 stream and nothing odd.
@@ -42,6 +49,18 @@ const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=crooked\r\nc=IN IP4 0.0.
 /// One H.265 stream: what many new cameras send unless told otherwise.
 pub const H265: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=main\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\n\
                         m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\na=control:track1\r\n";
+
+/// Many streams, of which a browser can be given one picture and one sound: `h264` and `pcmu`. The others are in a codec that is
+/// not forwarded, metadata, a way back to the camera's loudspeaker, or second ones.
+pub const MANY: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=many\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\n\
+    m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\na=control:h265\r\na=recvonly\r\n\
+    m=application 0 RTP/AVP 107\r\na=rtpmap:107 vnd.onvif.metadata/90000\r\na=control:metadata\r\na=recvonly\r\n\
+    m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:loudspeaker\r\na=sendonly\r\n\
+    m=video 0 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=fmtp:97 packetization-mode=1\r\na=control:h264\r\na=recvonly\r\n\
+    m=audio 0 RTP/AVP 98\r\na=rtpmap:98 G726-32/8000\r\na=control:g726\r\na=recvonly\r\n\
+    m=video 0 RTP/AVP 99\r\na=rtpmap:99 H264/90000\r\na=fmtp:99 packetization-mode=1\r\na=control:small\r\na=recvonly\r\n\
+    m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:pcmu\r\na=recvonly\r\n\
+    m=audio 0 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=control:pcma\r\na=recvonly\r\n";
 
 impl Crooked {
     /// Starts one on a free port of 127.0.0.1.
@@ -53,25 +72,30 @@ impl Crooked {
     pub async fn start_on(ip: IpAddr, manner: Manner) -> Crooked {
         let listener = TcpListener::bind((ip, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = asked.clone();
+        let heard = Arc::<Heard>::default();
+        let hears = heard.clone();
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 tokio::select! {
                     Ok((client, _)) = listener.accept() => {
-                        connections.spawn(serve(client, address, manner.clone(), count.clone()));
+                        connections.spawn(serve(client, address, manner.clone(), hears.clone()));
                     }
                     Some(_) = connections.join_next() => {}
                 }
             }
         });
-        Crooked { url: format!("rtsp://{address}/cam"), asked, task }
+        Crooked { url: format!("rtsp://{address}/cam"), heard, task }
     }
 
     /// Requests it has read.
     pub fn asked(&self) -> usize {
-        self.asked.load(Relaxed)
+        self.heard.requests.load(Relaxed)
+    }
+
+    /// The streams that were set up with it, in the order of the requests, by the last part of their URIs.
+    pub fn setups(&self) -> Vec<String> {
+        self.heard.setups.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -82,22 +106,28 @@ impl Drop for Crooked {
 }
 
 /// One client, to the end of its connection.
-async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, asked: Arc<AtomicUsize>) -> Option<()> {
+async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, heard: Arc<Heard>) -> Option<()> {
     let (from, mut to) = client.into_split();
     let mut lines = BufReader::new(from).lines();
     loop {
         let request = lines.next_line().await.ok()??;
-        let mut cseq = String::new();
+        let (mut cseq, mut transport) = (String::new(), String::new());
         loop {
             let line = lines.next_line().await.ok()??;
             if line.is_empty() {
                 break;
             }
-            if let Some((_, number)) = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("cseq")) {
-                cseq = number.trim().to_owned();
+            match line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim())) {
+                Some((name, value)) if name == "cseq" => cseq = value.to_owned(),
+                Some((name, value)) if name == "transport" => transport = value.to_owned(),
+                _ => {}
             }
         }
-        asked.fetch_add(1, Relaxed);
+        heard.requests.fetch_add(1, Relaxed);
+        if let Some(uri) = request.strip_prefix("SETUP ").and_then(|rest| rest.split(' ').next()) {
+            let stream = uri.rsplit('/').next().unwrap_or_default().to_owned();
+            heard.setups.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+        }
         let head = |status: &str| format!("RTSP/1.0 {status}\r\nCSeq: {cseq}\r\n");
         let described =
             |sdp: &str| format!("{}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", head("200 OK"), sdp.len());
@@ -121,7 +151,7 @@ async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, asked: Arc<At
             ("DESCRIBE", Manner::Redirect(there)) => {
                 format!("{}Location: {}\r\n\r\n", head("302 Moved Temporarily"), there.replace("{}", &own.to_string()))
             }
-            ("SETUP", _) => head("200 OK") + "Session: 7\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n",
+            ("SETUP", _) => format!("{}Session: 7\r\nTransport: {transport}\r\n\r\n", head("200 OK")),
             ("PLAY", Manner::ForeignData) => {
                 to.write_all((head("200 OK") + "Session: 7\r\n\r\n").as_bytes()).await.ok()?;
                 let mut junk = b"$\x4d\x04\x00".to_vec();
