@@ -34,6 +34,7 @@ mod come_and_go_leaves_nothing;
 mod events_reach_the_world;
 mod flash_and_beep_stay_together;
 mod joins_and_notices;
+mod keys_reach_what_is_theirs;
 mod lost_packets_are_repaired;
 mod media_that_broke_comes_back;
 mod metrics_are_told;
