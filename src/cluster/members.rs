@@ -45,7 +45,6 @@ struct Inner {
     directory: Mutex<Directory>,
     /// Counts changes of status and ends of sessions.
     changes: watch::Sender<u64>,
-    /// Address of the node that this box itself is.
     /// This box: the id it keeps whenever it is part of the cluster, and where it is.
     id: MediaNodeId,
     own: Address,
@@ -62,6 +61,11 @@ impl Cluster {
         let cluster = Cluster(Arc::new(inner));
         cluster.discover();
         cluster
+    }
+
+    /// The id of this box, be it part of the cluster now or not.
+    pub fn own_id(&self) -> &MediaNodeId {
+        &self.0.id
     }
 
     /// Every node.

@@ -37,6 +37,7 @@ pub struct Ground {
     pub ice: Vec<String>,
     /// Where POST restart goes.
     pub restart: mpsc::Sender<rest::restart::Request>,
+    pub life: rest::status::Life,
 }
 
 /// The doors.
@@ -93,7 +94,7 @@ impl Doors {
 
 /// All routes of the box in their frame.
 fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door>, config: Arc<Config>) -> Router {
-    let Ground { registry, recordings, engine, counters, events, keyring, clock, restart, .. } = ground;
+    let Ground { registry, recordings, engine, counters, events, keyring, clock, restart, life, .. } = ground;
     let watched = web::Watched {
         registry: registry.clone(),
         recordings: recordings.clone(),
@@ -109,6 +110,7 @@ fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door
         clock: *clock,
         engine: engine.clone(),
         restart: restart.clone(),
+        life: *life,
     });
     let routes = rest::routes(api.clone()).merge(web::routes(watched));
     let routes = routes.merge(whip::routes(viewers.clone())).merge(signaling::router(sockets.clone()));

@@ -7,7 +7,8 @@
 //! | `start` | configuration and files, up to the point where nothing but ports can fail |
 //! | `run` | the wiring: engine, jobs, sessions, doors; what reloads and restarts; the order of the stop |
 //! | `doors` | listeners and routes, which a reload replaces |
-//! | `reload`, `restart` | SIGHUP; POST restart |
+//! | `reload`, `restart`, `life` | SIGHUP; POST restart; how often that was |
+//! | `nodes` | this box as a media node |
 //! | `key` | `viduct key` |
 //! | `http` | listeners, TLS, limits |
 //! | `listeners` | who is told of events |
@@ -19,8 +20,10 @@ pub mod args;
 mod doors;
 mod http;
 mod key;
+mod life;
 mod listeners;
 mod log;
+mod nodes;
 mod origin;
 mod reload;
 mod restart;

@@ -1,11 +1,12 @@
 //! POST restart: new values are checked as a start would check them and written to the file; then the same process begins anew.
 
 use super::origin::Origin;
-use super::{listeners, tls};
+use super::{life, listeners, tls};
 use crate::config::value::Raw;
 use crate::config::{Config, Problem, revise};
 use crate::disk;
 use crate::rest::restart::{Changes, Refused};
+use crate::rest::status::Life;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -82,11 +83,13 @@ fn writable(folder: &Path) -> Result<(), disk::Error> {
 }
 
 /// Begins anew in this process: same arguments, same environment, same process id. Returns only when that fails.
-pub fn again() -> io::Error {
+pub fn again(life: Life) -> io::Error {
     let run = |program: &Path| {
         let mut args = std::env::args_os();
         let name = args.next().unwrap_or_default();
-        Command::new(program).arg0(name).args(args).exec()
+        let mut successor = Command::new(program);
+        life::hand_on(life, &mut successor);
+        successor.arg0(name).args(args).exec()
     };
     if let Ok(program) = std::env::current_exe() {
         tracing::debug!(error = %run(&program), "the file of this program is gone");

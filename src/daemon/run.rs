@@ -4,12 +4,11 @@ use super::doors::{Doors, Ground};
 use super::origin::{Origin, keep_as_good};
 use super::start::{Ready, Refused, say};
 use super::state::State;
-use super::{addresses, http, listeners, reload, restart, systemd};
+use super::{addresses, http, listeners, nodes, reload, restart, systemd};
 use crate::clock::Clock;
-use crate::cluster::{Cluster, Status, Teller};
-use crate::config::{Config, Problem, Value};
-use crate::events::record::MediaNode;
-use crate::events::{Bus, Events, Record};
+use crate::cluster::Cluster;
+use crate::config::{Config, Problem};
+use crate::events::{Bus, Events};
 use crate::guard::Lockout;
 use crate::ids::MediaNodeId;
 use crate::keys::Keyring;
@@ -58,7 +57,7 @@ pub enum Ended {
 
 /// Runs until SIGTERM, SIGINT, POST restart or the death of the media thread, and ends within 10 s of it. Errors: it did not start, and nothing of it is left.
 pub async fn run(ready: Ready) -> Result<Ended, Refused> {
-    let Ready { config, origin, text, state, secret, node, tls, clock } = ready;
+    let Ready { config, origin, text, state, secret, node, tls, clock, life } = ready;
     let mut signals = Signals::new().map_err(|error| Refused::System { what: "the signal handler", error })?;
     let https = http::listen(config.https_port, "HTTPS_PORT")?;
     let http = config.http_port.map(|port| http::listen(port, "HTTP_PORT")).transpose()?;
@@ -86,6 +85,7 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
         clock,
         ice: vec![stun_url(&config.domain, media_port)],
         restart,
+        life,
     };
     let doors = Doors::open(ground, (https, tls), http, config.clone());
     say(&greeting(&config, http_port, media_port));
@@ -96,7 +96,8 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
         Ended::Stopped | Ended::Broken => systemd::stopping(),
         Ended::Restarting => systemd::reloading(),
     }
-    let mut ending = pin!(stop(house.floors, house.doors));
+    let crashed = (ended == Ended::Broken).then(|| house.config.clone());
+    let mut ending = pin!(stop(house.floors, house.doors, crashed, clock));
     loop {
         tokio::select! {
             () = &mut ending => break,
@@ -220,7 +221,7 @@ impl Floors {
         let supervisor = jobs::start(clock, jobs::Settings::new(program, counters.clone()), jobs_commands, jobs_events);
 
         let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), events.bus(), clock));
-        let cluster = Cluster::alone(node, &node_host(config, lan), clock, tell_of_nodes(config, events.bus(), clock));
+        let cluster = nodes::cluster(config, lan, node, events.bus(), clock);
         let settings = session_settings(config, events.bus(), cluster.clone());
         let mut registry = Registry::new(settings, engine.handle.clone(), jobs, recordings.clone(), clock);
         let mut tasks = JoinSet::new();
@@ -256,28 +257,6 @@ fn library(path: &Path, public_url: String) -> Result<Library, Refused> {
     })
 }
 
-/// The address by which this box is a media node: that of the local network, if it has one.
-fn node_host(config: &Config, lan: &[IpAddr]) -> String {
-    lan.first().map_or_else(|| config.domain.clone(), IpAddr::to_string)
-}
-
-/// Tells the world of the steps of media nodes.
-fn tell_of_nodes(config: &Config, events: Bus, clock: Clock) -> Teller {
-    let cluster = config.value("OPENVIDU_PRO_CLUSTER_ID").and_then(Value::text).unwrap_or_default().to_owned();
-    Teller::new(move |node, from| {
-        events.say(Record::MediaNodeStatusChanged(MediaNode {
-            at: clock.unix_ms(),
-            id: node.id.to_string(),
-            environment: node.environment_id.clone(),
-            ip: node.ip.clone(),
-            uri: node.uri.clone(),
-            to: node.status.as_str(),
-            from: from.map(Status::as_str),
-            cluster: cluster.clone(),
-        }));
-    })
-}
-
 fn session_settings(config: &Config, events: Bus, cluster: Cluster) -> session::Settings {
     let (autostop, word) = config.recording.as_ref().map(|recording| (recording.autostop, recording.notification.as_str())).unzip();
     session::Settings {
@@ -293,10 +272,14 @@ fn session_settings(config: &Config, events: Bus, cluster: Cluster) -> session::
     }
 }
 
-/// The stop: clients hear why before their sockets close, and nobody asks a floor that is gone.
-async fn stop(mut floors: Floors, mut doors: Doors) {
+/// The stop: clients hear why before their sockets close, and nobody asks a floor that is gone. `crashed`: the media thread is one.
+async fn stop(mut floors: Floors, mut doors: Doors, crashed: Option<Arc<Config>>, clock: Clock) {
     doors.shut();
     let closing = async {
+        if let Some(config) = crashed {
+            let events = floors.events.bus();
+            nodes::crashed(&config, &floors.registry, floors.recordings.as_ref(), &events, clock).await;
+        }
         floors.registry.close_all(EndReason::OpenviduServerStopped).await;
         if let Some(recordings) = &floors.recordings {
             recordings.finished().await;

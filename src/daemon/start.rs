@@ -3,11 +3,12 @@
 use super::args::{self, Asked, Options};
 use super::origin::Origin;
 use super::run::Ended;
-use super::{addresses, key, log, restart, run, state, tls};
+use super::{addresses, key, life, log, restart, run, state, tls};
 use crate::clock::Clock;
 use crate::config::load::Wrong;
 use crate::config::{Config, Problem, Secret, document};
 use crate::ids::MediaNodeId;
+use crate::rest::status::Life;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -47,6 +48,7 @@ pub struct Ready {
     pub node: MediaNodeId,
     pub tls: Tls,
     pub clock: Clock,
+    pub life: Life,
 }
 
 /// Certificate and key, ready to accept connections.
@@ -89,7 +91,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(Ended::Stopped) => ExitCode::SUCCESS,
             Ok(Ended::Broken) => ExitCode::FAILURE,
             Ok(Ended::Restarting) => {
-                eprintln!("viduct cannot begin anew: {}", restart::again());
+                eprintln!("viduct cannot begin anew: {}", restart::again(life::of(Clock::System)));
                 ExitCode::FAILURE
             }
             Err(refused) => {
@@ -175,7 +177,17 @@ fn prepare(origin: &Origin, text: Option<String>, instead_of: Option<&Refused>) 
     let node = state::media_node_id(&state)?;
     let tls = Tls(tls::acceptor(&config, &state, &origin.lan)?);
     let text = text.filter(|_| instead_of.is_none());
-    Ok(Ready { config: config.with_cluster_id(cluster), origin: origin.clone(), text, state, secret, node, tls, clock: Clock::System })
+    Ok(Ready {
+        config: config.with_cluster_id(cluster),
+        origin: origin.clone(),
+        text,
+        state,
+        secret,
+        node,
+        tls,
+        clock: Clock::System,
+        life: life::of(Clock::System),
+    })
 }
 
 /// Judges the configuration as a start would, without making anything or opening a port; gives what is to be said about it.

@@ -17,7 +17,7 @@
 //! | `thumbnails` | the pictures that stand for films | T1, T2 |
 //! | `told` | what the world is told of a recording. Pure | |
 //!
-//! `stops` (tests) stops after each step.
+//! `stops` (tests) stops after each step; `lives` (tests) tells any story at all.
 //!
 //! On disk (rest.md §11.1): `<id>/.recording.<id>` is the metadata, `<id>/<name>.mp4` the film. While it is being made it is called
 //! `part-1.mp4`, and `.lock` is held by who writes it. `<id>.jpg` comes when the film is there. Who writes what: the composer the parts, the
@@ -26,6 +26,8 @@
 mod control;
 mod error;
 mod library;
+#[cfg(test)]
+mod lives;
 mod metadata;
 mod parts;
 mod plan;

@@ -136,6 +136,7 @@ pub enum StopReason {
     LastParticipantLeft,
     AutomaticStop,
     MediaServerDisconnect,
+    NodeCrashed,
     OpenviduServerStopped,
 }
 
@@ -148,6 +149,7 @@ impl StopReason {
             StopReason::LastParticipantLeft => "lastParticipantLeft",
             StopReason::AutomaticStop => "automaticStop",
             StopReason::MediaServerDisconnect => "mediaServerDisconnect",
+            StopReason::NodeCrashed => "nodeCrashed",
             StopReason::OpenviduServerStopped => "openviduServerStopped",
         }
     }

@@ -4,6 +4,7 @@ use super::body::Fields;
 use super::error::Failure;
 use super::seen::Seen;
 use super::{media_nodes, recording_body, render};
+use crate::config::Edition;
 use crate::ids::RecordingId;
 use crate::recording::{Error, Library, Progress, Recording, Status, to_json};
 use crate::session::Command;
@@ -80,6 +81,12 @@ pub async fn delete(seen: Seen, Path(id): Path<String>) -> Result<StatusCode, Fa
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// With the media node that has it, where there are such; recordings are made and kept on this box.
 fn json(recording: &Recording, seen: &Seen) -> Value {
-    Value::Object(to_json(recording, &seen.api.config.public_url()))
+    let mut object = to_json(recording, &seen.api.config.public_url());
+    if seen.api.config.edition == Edition::Pro {
+        let behind = object.keys().position(|key| key == "sessionId").map_or(object.len(), |at| at + 1);
+        object.shift_insert(behind, "mediaNode".into(), json!(seen.api.registry.cluster().own_id().as_str()));
+    }
+    Value::Object(object)
 }

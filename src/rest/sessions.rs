@@ -32,8 +32,7 @@ pub async fn list(seen: Seen, era: Era, RawQuery(query): RawQuery) -> Result<Res
     let sessions = seen.sessions();
     let transports = webrtc_stats::gather(stats, sessions.iter().map(Arc::as_ref), &seen.api.engine).await;
     let view = View { pending, transports: transports.as_ref(), ..seen.view(era) };
-    let content = sessions.iter().map(|session| render::session(session, view)).collect();
-    Ok(render::ok(&render::list(content)))
+    Ok(render::ok_list(sessions.iter().map(|session| render::session(session, view))).await)
 }
 
 /// GET of one: 200, 404 unknown.

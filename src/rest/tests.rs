@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
+mod document;
 mod errors;
 mod golden;
 mod keys;
@@ -114,7 +115,8 @@ impl Bench {
                 let _ = answer.send(Ok(()));
             }
         });
-        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), keyring, clock: Clock::System, engine, restart });
+        let life = status::Life { since: 1_600_000_000_000, restarts: 2, last_restart: Some(1_600_000_060_000) };
+        let api = Arc::new(Api { registry, recordings, config: Arc::new(config), keyring, clock: Clock::System, engine, restart, life });
         Bench { app: frame(routes(api.clone()), api.clone()), api, composers, restarts, folder, _state: state }
     }
 
@@ -122,11 +124,15 @@ impl Bench {
         Bench::with(&[], true)
     }
 
+    /// Every answer is held against the API document.
     async fn send(&self, request: Request<Body>) -> Answer {
+        let asked = document::Asked::of(&request, self.api.config.deprecated_api);
         let response: Response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() };
+        asked.must_allow(&answer);
+        answer
     }
 
     /// A request with credentials; `body` is sent as JSON.
@@ -385,6 +391,13 @@ async fn health_follows_the_media_thread() {
     assert_eq!((up.status, up.text.as_str()), (200, r#"{"status":"UP"}"#));
     let down = Bench::with(&[], false).ask("GET", "/openvidu/api/health", None).await;
     assert_eq!((down.status, down.text.as_str()), (503, r#"{"status":"DOWN"}"#));
+}
+
+#[tokio::test]
+async fn status_tells_of_restarts() {
+    let status = Bench::new().ask("GET", "/openvidu/api/status", None).await;
+    let text = r#"{"startTime":1600000000000,"restartCounter":2,"lastRestartTime":1600000060000}"#;
+    assert_eq!((status.status, status.text.as_str()), (200, text));
 }
 
 #[tokio::test]

@@ -172,6 +172,8 @@ pub enum EndReason {
     AutomaticStop,
     /// Its media node was taken away.
     MediaServerDisconnect,
+    /// Its media node died.
+    NodeCrashed,
     OpenviduServerStopped,
 }
 
@@ -192,6 +194,7 @@ impl EndReason {
             EndReason::RecordingStoppedByServer => "recordingStoppedByServer",
             EndReason::AutomaticStop => "automaticStop",
             EndReason::MediaServerDisconnect => "mediaServerDisconnect",
+            EndReason::NodeCrashed => "nodeCrashed",
             EndReason::OpenviduServerStopped => "openviduServerStopped",
         }
     }

@@ -157,6 +157,24 @@ impl House {
         tokio::time::timeout(span, waiting).await.unwrap_or_else(|_| panic!("recording {id} does not end within {span:?}"))
     }
 
+    /// Waits for the thumbnail of a recording that has ended; gives its path below the recordings.
+    pub async fn thumbnail(&self, id: &str, span: Duration) -> String {
+        let path = format!("/openvidu/recordings/{id}/{id}.jpg");
+        let waiting = async {
+            loop {
+                // each try waits for some seconds
+                let answer = self.rest.get(&path).await;
+                if answer.status == 200 {
+                    assert_eq!(answer.header("content-type"), "image/jpeg");
+                    return format!("{id}/{id}.jpg");
+                }
+                assert_eq!(answer.status, 404, "{}", answer.text());
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(span, waiting).await.unwrap_or_else(|_| panic!("recording {id} has no thumbnail within {span:?}"))
+    }
+
     /// GET of a session.
     pub async fn look(&self, session: &str) -> Value {
         self.rest.get(&format!("/openvidu/api/sessions/{session}")).await.expect(200).json()

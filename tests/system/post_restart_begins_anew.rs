@@ -51,6 +51,8 @@ async fn with_new_values_in_the_same_process() {
     house.workers(1, READY).await;
     let (worker, before) = (house.daemon.workers()[0], house.look(&session).await);
     let alice = house.join(&session, "alice").await;
+    let status = house.rest.get("/openvidu/api/status").await.expect(200).json();
+    assert_eq!((&status["restartCounter"], &status["lastRestartTime"]), (&json!(0), &json!(null)));
 
     let changes =
         json!({"OPENVIDU_SECRET": "NEW_ONE", "openvidu.recording.autostop-timeout": 7, "OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH": 0});
@@ -69,6 +71,10 @@ async fn with_new_values_in_the_same_process() {
     assert_eq!(config["OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH"], 0);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.starts_with(FILE) && text.contains("[restart]") && text.contains("OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT = 7"), "{text}");
+
+    let after = rest.get("/openvidu/api/status").await.expect(200).json();
+    assert_eq!((&after["restartCounter"], &after["startTime"]), (&json!(1), &status["startTime"]));
+    assert!(after["lastRestartTime"].as_u64() > status["startTime"].as_u64(), "{after}");
 
     // an appliance: the camera is there again, with all its names
     let again = rest.get("/openvidu/api/sessions/gate").await.expect(200).json();

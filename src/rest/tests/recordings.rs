@@ -39,7 +39,7 @@ fn has_keys(value: &Value, keys: &[&str]) {
     assert_eq!(value.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>(), keys);
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "id",
     "object",
     "name",
@@ -48,6 +48,7 @@ const KEYS: [&str; 15] = [
     "frameRate",
     "recordingLayout",
     "sessionId",
+    "mediaNode",
     "createdAt",
     "size",
     "duration",
@@ -101,6 +102,14 @@ async fn a_recording_lives_from_start_to_delete() {
             assert_eq!(bench.ask(method, &format!("{API}/{id}"), None).await.status, 404);
         }
     }
+}
+
+#[tokio::test]
+async fn the_community_edition_knows_of_no_node() {
+    let bench = Bench::with(&[("OPENVIDU_EDITION", "ce")], true);
+    bench.session("S", json!({})).await;
+    bench.camera("S").await;
+    has_keys(&bench.recorded("S").await, &KEYS.into_iter().filter(|key| *key != "mediaNode").collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -356,7 +365,8 @@ async fn a_thumbnail_stands_for_a_film_and_goes_with_it() {
     let url = "/openvidu/recordings/S/S.jpg";
     assert_eq!(bench.get(url, &[]).await.status(), 404, "there is no film yet");
     assert_eq!(bench.ask("POST", &format!("{API}/stop/S"), None).await.json()["status"], "ready");
-    // it may still be on its way: who asks waits for it
+    // it may still be on its way: who asks waits for it, and no time passes as long as anybody works
+    tokio::time::pause();
     let picture = bench.get(url, &[]).await;
     assert_eq!((picture.status().as_u16(), &picture.headers()[header::CONTENT_TYPE]), (200, &"image/jpeg".parse().unwrap()));
     assert_eq!(picture.into_body().collect().await.unwrap().to_bytes(), THUMBNAIL);

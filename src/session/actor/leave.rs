@@ -80,8 +80,9 @@ impl Actor {
         }
         self.life = Life::Gone;
         self.chronicle.ended(reason.as_str());
-        // whoever stops the box does not send its cameras away
-        if let Some(store) = self.store.as_ref().filter(|_| reason != EndReason::OpenviduServerStopped) {
+        // a box that stops or breaks does not send its cameras away
+        let stays = matches!(reason, EndReason::OpenviduServerStopped | EndReason::NodeCrashed);
+        if let Some(store) = self.store.as_ref().filter(|_| !stays) {
             store.remove(self.id.as_str());
         }
         for peer in self.holds.all() {

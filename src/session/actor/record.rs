@@ -259,6 +259,7 @@ pub(super) fn stop_reason(reason: EndReason) -> StopReason {
         EndReason::AutomaticStop => StopReason::AutomaticStop,
         EndReason::RecordingStoppedByServer => StopReason::RecordingStoppedByServer,
         EndReason::MediaServerDisconnect => StopReason::MediaServerDisconnect,
+        EndReason::NodeCrashed => StopReason::NodeCrashed,
         EndReason::OpenviduServerStopped => StopReason::OpenviduServerStopped,
         EndReason::LastParticipantLeft
         | EndReason::Unsubscribe

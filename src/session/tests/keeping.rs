@@ -56,7 +56,9 @@ async fn a_camera_comes_back_with_its_names_and_plays() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_session_is_forgotten_or_kept_by_its_reason() {
-    for (reason, kept) in [(EndReason::OpenviduServerStopped, true), (EndReason::SessionClosedByServer, false)] {
+    for (reason, kept) in
+        [(EndReason::OpenviduServerStopped, true), (EndReason::NodeCrashed, true), (EndReason::SessionClosedByServer, false)]
+    {
         let folder = tempfile::tempdir().unwrap();
         let (mut house, _) = keeping(&folder).await;
         let session = house.session();

@@ -29,7 +29,7 @@ public class Since218 {
         Connection gate = session.createConnection(
                 new ConnectionProperties.Builder().type(ConnectionType.IPCAM).rtspUri(camera).onlyPlayWithSubscribers(true).build());
         is("127.0.0.1", gate.getIp());
-        Recording recording = openvidu.startRecording("defaults");
+        Recording recording = openvidu.startRecording("defaults", usual); // it always says all of them
         is("usual", recording.getName());
         is("320x240", recording.getResolution());
         is(10, recording.getFrameRate());

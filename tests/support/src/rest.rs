@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, RANGE};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
@@ -140,7 +141,30 @@ impl Client {
         response
     }
 
-    async fn exchange(&self, method: Method, path: &str, range: Option<&str>, body: Option<(&str, String)>) -> Result<Response, Error> {
+    /// A connection that stays open. It ends when it is dropped.
+    pub async fn line(&self) -> Result<Line, Error> {
+        let (sender, connection) = handshake(TokioIo::new(self.connect().await?)).await.map_err(Error::other)?;
+        // it ends with its sender
+        tokio::spawn(connection);
+        Ok(Line { client: self.clone(), sender })
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Io>, Error> {
+        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        if !self.tls {
+            return Ok(Box::new(tcp));
+        }
+        let name = ServerName::try_from("localhost").map_err(Error::other)?;
+        Ok(Box::new(tokio_rustls::TlsConnector::from(trusting()).connect(name, tcp).await?))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        range: Option<&str>,
+        body: Option<(&str, String)>,
+    ) -> Result<Request<Full<Bytes>>, Error> {
         let mut request = Request::builder().method(method).uri(path).header(HOST, format!("127.0.0.1:{}", self.port));
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
@@ -152,28 +176,55 @@ impl Client {
             request = request.header(CONTENT_TYPE, *kind);
         }
         let body = Full::new(Bytes::from(body.map(|(_, text)| text).unwrap_or_default()));
-        let request = request.body(body).map_err(Error::other)?;
+        request.body(body).map_err(Error::other)
+    }
+
+    async fn exchange(&self, method: Method, path: &str, range: Option<&str>, body: Option<(&str, String)>) -> Result<Response, Error> {
+        let request = self.request(method, path, range, body)?;
         let all = async {
-            let tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
-            match self.tls {
-                true => {
-                    let name = ServerName::try_from("localhost").map_err(Error::other)?;
-                    send(tokio_rustls::TlsConnector::from(trusting()).connect(name, tcp).await?, request).await
-                }
-                false => send(tcp, request).await,
-            }
+            let (mut sender, connection) = handshake(TokioIo::new(self.connect().await?)).await.map_err(Error::other)?;
+            let connection = tokio::spawn(connection);
+            let answered = answer(&mut sender, request).await;
+            connection.abort();
+            answered
         };
         tokio::time::timeout(DEADLINE, all).await.map_err(|_| Error::from(ErrorKind::TimedOut))?
     }
 }
 
-async fn send(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, request: Request<Full<Bytes>>) -> Result<Response, Error> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(Error::other)?;
-    let connection = tokio::spawn(connection);
+/// A connection of a client that stays open: one request after the other.
+#[derive(Debug)]
+pub struct Line {
+    client: Client,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+impl Line {
+    /// GET.
+    pub async fn get(&mut self, path: &str) -> Result<Response, Error> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    /// POST of a JSON body.
+    pub async fn post(&mut self, path: &str, body: &Value) -> Result<Response, Error> {
+        self.ask(Method::POST, path, Some(("application/json", body.to_string()))).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, body: Option<(&str, String)>) -> Result<Response, Error> {
+        let request = self.client.request(method, path, None, body)?;
+        self.sender.ready().await.map_err(Error::other)?;
+        answer(&mut self.sender, request).await
+    }
+}
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+async fn answer(sender: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Result<Response, Error> {
     let response = sender.send_request(request).await.map_err(Error::other)?;
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(Error::other)?.to_bytes();
-    connection.abort();
     Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
 }
 
