@@ -4,10 +4,12 @@
 RUST := .ci/rust
 DEMO := tests/support/demo
 BROWSER := tests/browser
+API := tests/api
+API_TOOLS := $(or $(CARGO_TARGET_DIR),target)/api-tools
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint browser-test bench clean
+.PHONY: help setup build demo test lint browser-test api-test bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -30,6 +32,7 @@ test: setup lint ## everything a change has to pass
 	$(RUST) cargo build --release --workspace --all-targets
 	$(RUST) cargo test --release --workspace --no-fail-fast
 	$(MAKE) --no-print-directory browser-test
+	$(MAKE) --no-print-directory api-test
 
 lint: setup
 	@$(RUST) .ci/lint
@@ -37,13 +40,29 @@ lint: setup
 browser-test: setup $(BROWSER)/node_modules/.package-lock.json $(DEMO)/node_modules/.package-lock.json
 	cd $(BROWSER) && node run.mjs $(BROWSER_TESTS)
 
-# make bench BENCH=compose measures one of them alone.
-BENCH := viewers compose control
-bench: setup ## measure: viewers beside the floor of this machine, the composer beside ffmpeg
+# make api-test API_SEED=7 API_CASES=50 asks for other and more cases.
+api-test: export API_SEED ?= 1
+api-test: export API_CASES ?= 10
+api-test: setup $(API_TOOLS)/complete
+	python3 $(API)/run.py
+
+# Pinned, and each file known by its hash.
+$(API_TOOLS)/complete: $(API)/requirements.txt | setup
+	python3 -m venv --clear $(API_TOOLS)
+	$(API_TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement $<
+	@touch $@
+
+# make bench BENCH=compose measures one of them alone. `returns`, a hundred of a camera, and `soak`, a long recording, take a
+# quarter of an hour and are made only when they are named.
+BENCH := viewers compose control neighbours
+bench: setup ## measure: viewers beside this machine's floor, the composer beside ffmpeg, REST alone and beside bad cameras
 	$(RUST) cargo build --release --workspace --bins
 	$(if $(filter viewers,$(BENCH)),target/release/viduct-bench)
 	$(if $(filter control,$(BENCH)),target/release/viduct-bench-control)
 	$(if $(filter compose,$(BENCH)),$(RUST) cargo bench --quiet --bench compose)
+	$(if $(filter neighbours,$(BENCH)),target/release/viduct-neighbours)
+	$(if $(filter returns,$(BENCH)),VIDUCT_RETURNS=100 $(RUST) cargo test --quiet --release --test system whatever_happened_to_it -- --nocapture)
+	$(if $(filter soak,$(BENCH)),$(RUST) cargo bench --quiet --bench soak)
 
 # npm writes this file last, so it is newer than the lock file exactly when the install is complete.
 %/node_modules/.package-lock.json: %/package-lock.json | setup

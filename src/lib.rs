@@ -17,6 +17,7 @@
 //! | 1 | [`config`], [`wire`], [`rtp`], [`layout`] | properties; what daemon and workers say to each other; packets and codecs; grids |
 //! | 1 | [`hardware`] | which elements decode and encode, the board's own first |
 //! | 1 | [`disk`], [`mp4`] | crash-safe writes; the file of a recording: written, finished in place, recovered |
+//! | 1 | [`openapi`] | routes and their description: the API document |
 //! | 1 | [`guard`] | what keeps strangers from wearing the doors out: wrong secrets, crowds, bodies without end |
 //! | 0 | [`ids`], [`clock`], [`causes`] | identifiers; now and sleep; errors with all that caused them |
 //!
@@ -40,6 +41,7 @@ pub mod jobs;
 pub mod keys;
 pub mod layout;
 pub mod mp4;
+pub mod openapi;
 pub mod recording;
 pub mod rest;
 pub mod rtp;

@@ -317,7 +317,7 @@ pub const PROPERTIES: &[Property] = &[
         "VIDUCT_STATE_PATH",
         Kind::Path(false),
         "/var/lib/viduct",
-        "Folder of what the daemon keeps: generated secret and certificate, cameras, the last good configuration",
+        "Folder of what the daemon keeps: generated secret and certificate, API keys, cameras, the last good configuration",
     ),
     row(
         "VIDUCT_RESTORE_CAMERAS",

@@ -76,8 +76,11 @@ fn act(file: &KeyFile, order: KeyOrder, now_ms: u64) -> Result<Told, Error> {
             let end = key.expires_at.map_or(String::new(), |at| format!(" until {}", date(at)));
             let aside = format!(
                 "{} may do what its scope {} allows{end}. Its secret is shown this once:\n\
-                 password of user OPENVIDUAPP or {}, or Authorization: Bearer.\n",
-                key.name, key.scope, key.name
+                 password of user OPENVIDUAPP or {}, or Authorization: Bearer. Its hash is kept in {}.\n",
+                key.name,
+                key.scope,
+                key.name,
+                file.path().display()
             );
             Ok(Told { out: format!("{secret}\n"), aside })
         }

@@ -9,11 +9,11 @@ use super::transport::codec_of;
 use crate::ids::TrackId;
 use crate::rtp::packet::inspect;
 use crate::rtp::sequence::BASE;
-use crate::rtp::{Extensions, Format, Kind, Packet, Rotation};
+use crate::rtp::{Extensions, Format, Kind, Packet};
 use str0m::Rtc;
 use str0m::bwe::Bitrate;
 use str0m::media::Mid;
-use str0m::rtp::{ExtensionValues, RtpPacket, Ssrc, VideoOrientation};
+use str0m::rtp::{ExtensionValues, RtpPacket, Ssrc};
 
 /// Streams of one peer that are told apart; more only a hostile one has.
 const STREAMS: usize = 16;
@@ -92,14 +92,5 @@ impl Incoming {
 }
 
 fn extensions(values: &ExtensionValues) -> Extensions {
-    Extensions {
-        audio_level: values.audio_level,
-        voice: values.voice_activity,
-        rotation: values.video_orientation.map(|orientation| match orientation {
-            VideoOrientation::Deg0 => Rotation::Deg0,
-            VideoOrientation::Deg90 => Rotation::Deg90,
-            VideoOrientation::Deg180 => Rotation::Deg180,
-            VideoOrientation::Deg270 => Rotation::Deg270,
-        }),
-    }
+    Extensions { audio_level: values.audio_level, voice: values.voice_activity }
 }

@@ -9,12 +9,12 @@ use super::consumer::Consumer;
 use super::transport::codec_of;
 use crate::ids::TrackId;
 use crate::rtp::h264::same_profile;
-use crate::rtp::{Codec, Extensions, Format, Kind, Packet, Rotation};
+use crate::rtp::{Codec, Extensions, Format, Kind, Packet};
 use std::time::{Duration, Instant};
 use str0m::Rtc;
 use str0m::format::PayloadParams;
 use str0m::media::{MediaTime, Mid, Pt};
-use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc, StreamTx, VideoOrientation};
+use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc, StreamTx};
 
 /// `profile-level-id` of constrained baseline, which every H.264 decoder plays.
 const CONSTRAINED_BASELINE: u32 = 0x42_e01f;
@@ -182,12 +182,6 @@ fn extensions(of: &Extensions, no_delay: bool) -> ExtensionValues {
     ExtensionValues {
         audio_level: of.audio_level,
         voice_activity: of.voice,
-        video_orientation: of.rotation.map(|rotation| match rotation {
-            Rotation::Deg0 => VideoOrientation::Deg0,
-            Rotation::Deg90 => VideoOrientation::Deg90,
-            Rotation::Deg180 => VideoOrientation::Deg180,
-            Rotation::Deg270 => VideoOrientation::Deg270,
-        }),
         play_delay_min: delay,
         play_delay_max: delay,
         ..Default::default()

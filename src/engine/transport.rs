@@ -3,6 +3,9 @@
 //! A publisher's transport takes one video codec and Opus, and gives transport-wide feedback (the browser's bandwidth estimate
 //! needs it). A viewer's keeps every codec the box can forward, because a camera's format may still be unknown, and leaves
 //! transport-cc and abs-send-time out: without bandwidth estimation their reports only cost.
+//!
+//! Video orientation (3GPP TS 26.114 §7.4.5) is never negotiated: a phone that is turned then turns its pictures before it encodes them,
+//! and they stand upright for everybody: viewers of any kind, transcoders, recordings.
 
 use super::settings::Settings;
 use crate::rtp::Codec;
@@ -63,8 +66,7 @@ impl Environment {
             .set_extension(1, Extension::AudioLevel)
             .set_extension(2, Extension::AbsoluteSendTime)
             .set_extension(3, Extension::TransportSequenceNumber)
-            .set_extension(4, Extension::RtpMid)
-            .set_extension(13, Extension::VideoOrientation);
+            .set_extension(4, Extension::RtpMid);
         self.build(config, now)
     }
 
@@ -74,8 +76,7 @@ impl Environment {
         let mut config = with_video(with_video(config, Some(Codec::H264)), Some(Codec::Vp8))
             .set_extension(1, Extension::AudioLevel)
             .set_extension(4, Extension::RtpMid)
-            .set_extension(5, Extension::PlayoutDelay)
-            .set_extension(13, Extension::VideoOrientation);
+            .set_extension(5, Extension::PlayoutDelay);
         for params in config.codec_config().iter_mut() {
             params.set_fb_transport_cc(false);
             params.set_fb_remb(false);

@@ -13,7 +13,7 @@
 //!
 //! **Revoked at once.** The keyring looks at the file for every request that presents a key, so the next request after a revocation is
 //! refused, whoever revoked it. What a key opened before stays open to its end: a download, a viewer over WHEP, a token it made. Closing
-//! the session ends the latter two.
+//! the session ends the latter two. Keys that a key to everything made are keys of their own, and outlive it.
 
 mod credentials;
 mod file;

@@ -13,8 +13,8 @@ use std::net::IpAddr;
 /// The trees that need credentials, sub-paths that do not exist included.
 const GUARDED: [&str; 6] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts", "/pro", "/config", "/metrics"];
 const FILMS: &str = "/openvidu/recordings";
-/// The one exception.
-const PUBLIC: &str = "/openvidu/api/config/openvidu-publicurl";
+/// The exceptions. The API document and its page are the same on every box and hold no secret.
+const PUBLIC: [&str; 3] = ["/openvidu/api/config/openvidu-publicurl", "/openvidu/api/openapi.json", "/openvidu/api/docs"];
 
 /// Who sends a request of `client` to `path` (without trailing slash)? `None`: nobody has to say. Errors, of form B: 401, or 429 after
 /// too many wrong credentials. `public_films`: to films everybody is as good as the owner.
@@ -30,7 +30,7 @@ pub async fn identify(
         return Ok(Some(Grant::owner()));
     }
     let guarded = below(FILMS) || GUARDED.into_iter().any(below);
-    if !guarded || path == PUBLIC {
+    if !guarded || PUBLIC.contains(&path) {
         return Ok(None);
     }
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -124,7 +124,9 @@ mod tests {
                 assert_eq!(ask(path, header, false).await, status, "{path} {header:?}");
             }
         }
-        for path in [PUBLIC, "/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/openvidu/cdrs", "/", "/whep/s/t"] {
+        for path in
+            PUBLIC.into_iter().chain(["/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/openvidu/cdrs", "/", "/whep/s/t"])
+        {
             assert_eq!(ask(path, None, false).await, 200, "{path}");
         }
     }
@@ -140,11 +142,11 @@ mod tests {
             assert_eq!(ask("/metrics", Some(WRONG)).await, 401);
         }
         // what is open to all proves nothing: it neither counts nor forgives
-        for (path, header) in [(PUBLIC, WRONG), (FILM, WRONG), (PUBLIC, RIGHT)] {
+        for (path, header) in [(PUBLIC[0], WRONG), (FILM, WRONG), (PUBLIC[0], RIGHT)] {
             assert_eq!(ask(path, Some(header)).await, 200);
         }
         assert_eq!([ask("/metrics", Some(WRONG)).await, ask("/metrics", Some(RIGHT)).await], [401, 429]);
-        assert_eq!([ask(PUBLIC, Some(WRONG)).await, ask(FILM, None).await, ask("/metrics", None).await], [200, 200, 401]);
+        assert_eq!([ask(PUBLIC[0], Some(WRONG)).await, ask(FILM, None).await, ask("/metrics", None).await], [200, 200, 401]);
     }
 
     #[test]

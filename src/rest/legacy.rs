@@ -18,7 +18,7 @@ pub enum Era {
 }
 
 /// Old beginning of a path → the one of today. A whole segment must fit.
-const MOVED: &[(&str, &str)] = &[
+pub const MOVED: &[(&str, &str)] = &[
     ("/api", "/openvidu/api"),
     ("/pro", "/openvidu/api"),
     ("/config", "/openvidu/api/config"),

@@ -14,13 +14,16 @@
 //! | `/restart` | POST | [`restart`] |
 //! | `/health` | GET | [`health`] |
 //! | `/status` | GET | [`status`] |
+//! | `/openapi.json` | GET | `about` |
 //! | `/keys`, `/keys/{key}` | POST, GET, DELETE | `keys` |
 //!
 //! Beside them stand `/openvidu/recordings/{r}/{file}`, the films (`files`), `/openvidu/cdr` and `/openvidu/layouts` (`cdr`), and
 //! `/openvidu/accept-certificate` (`certificate`). [`frame()`] stands around all doors of the box; there the paths of releases before
-//! 2.16 become those of today (`legacy`). Router and rights come from one table of routes (`routes`);
-//! who asks is found out by `auth`, and sees what `seen` shows. No rule of the domain lives here; GET handlers read snapshots and queue nothing.
+//! 2.16 become those of today (`legacy`). Router, rights and the API document (`about`) come from one table of
+//! routes (`routes`); who asks is found out by `auth`, and sees what `seen` shows. No rule of the domain lives here; GET handlers read
+//! snapshots and queue nothing.
 
+mod about;
 mod auth;
 mod body;
 mod cdr;

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
+mod document;
 mod errors;
 mod golden;
 mod keys;
@@ -123,11 +124,15 @@ impl Bench {
         Bench::with(&[], true)
     }
 
+    /// Every answer is held against the API document.
     async fn send(&self, request: Request<Body>) -> Answer {
+        let asked = document::Asked::of(&request, self.api.config.deprecated_api);
         let response: Response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() };
+        asked.must_allow(&answer);
+        answer
     }
 
     /// A request with credentials; `body` is sent as JSON.

@@ -33,6 +33,29 @@ pub fn starts_key(payload: &[u8]) -> bool {
     }
 }
 
+/// Appends the NAL units of a payload as a decoder takes them, each behind a start code (ITU-T H.264 annex B). A fragment that
+/// begins no unit goes on with the one before. Packets of other kinds (interleaved mode) are ignored.
+pub fn depacketize(payload: &[u8], out: &mut Vec<u8>) {
+    let Some((first, rest)) = payload.split_first() else { return };
+    match kind(*first) {
+        STAP_A => aggregated(payload).for_each(|unit| append(unit, out)),
+        FU_A => {
+            let Some((fu, fragment)) = rest.split_first() else { return };
+            if fu & 0x80 != 0 {
+                append(&[first & 0xe0 | kind(*fu)], out);
+            }
+            out.extend_from_slice(fragment);
+        }
+        1..STAP_A => append(payload, out),
+        _ => {}
+    }
+}
+
+fn append(unit: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0, 0, 0, 1]);
+    out.extend_from_slice(unit);
+}
+
 /// Is this packet part of an IDR slice, first fragment or not?
 pub fn of_idr(payload: &[u8]) -> bool {
     let Some(first) = payload.first() else { return false };
@@ -121,6 +144,22 @@ mod tests {
     }
 
     #[test]
+    fn a_decoder_gets_whole_units_behind_start_codes() {
+        let decoded = |payloads: &[&[u8]]| {
+            let mut out = Vec::new();
+            payloads.iter().for_each(|payload| depacketize(payload, &mut out));
+            out
+        };
+        let sets = stap(&[&SPS_UNIT, &[0x68, 1]]);
+        assert_eq!(decoded(&[&sets]), [&[0, 0, 0, 1][..], &SPS_UNIT, &[0, 0, 0, 1, 0x68, 1]].concat());
+        assert_eq!(decoded(&[&[0x41, 9], &[0x06, 5]]), [0, 0, 0, 1, 0x41, 9, 0, 0, 0, 1, 0x06, 5]);
+        assert_eq!(decoded(&[&[0x7c, 0x85, 1, 2], &[0x7c, 0x05, 3], &[0x7c, 0x45, 4]]), [0, 0, 0, 1, 0x65, 1, 2, 3, 4]);
+        for nothing in [&[][..], &[0x7c], &[0x78], &[0x78, 0, 9, 1], &[0x60, 1], &[0x7f, 1], &[0x7d, 0x85, 1]] {
+            assert!(decoded(&[nothing]).is_empty(), "{nothing:02x?}");
+        }
+    }
+
+    #[test]
     fn every_fragment_of_an_idr_slice_is_part_of_it_and_an_sps_is_not() {
         for payload in [vec![0x65, 0x88], vec![0x7c, 0x85, 1], vec![0x7c, 0x05, 1], stap(&[&SPS_UNIT, &[0x65, 1]])] {
             assert!(of_idr(&payload), "{payload:02x?}");
@@ -167,6 +206,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
             starts_key(&bytes);
             discardable(&bytes);
+            depacketize(&bytes, &mut Vec::new());
             sps(&bytes).and_then(profile_level_id);
         }
     }

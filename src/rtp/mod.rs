@@ -9,4 +9,4 @@ pub mod vp8;
 
 pub use codec::{Codec, Format, Kind};
 pub use header::Header;
-pub use packet::{Extensions, Packet, Rotation};
+pub use packet::{Extensions, Packet};

@@ -33,17 +33,6 @@ pub struct Extensions {
     pub audio_level: Option<i8>,
     /// The encoder hears a voice (RFC 6464).
     pub voice: Option<bool>,
-    /// How a receiver must turn the picture (3GPP TS 26.114 §7.4.5).
-    pub rotation: Option<Rotation>,
-}
-
-/// Clockwise turn of a picture that makes it upright.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Rotation {
-    Deg0,
-    Deg90,
-    Deg180,
-    Deg270,
 }
 
 /// What the payload alone says of a packet: (a decoder can start here, no other frame needs it).
@@ -52,6 +41,15 @@ pub fn inspect(codec: Codec, payload: &[u8]) -> (bool, bool) {
         Codec::H264 => (h264::starts_key(payload), h264::discardable(payload)),
         Codec::Vp8 => (vp8::starts_key(payload), vp8::discardable(payload)),
         Codec::Opus | Codec::Pcmu | Codec::Pcma => (false, false),
+    }
+}
+
+/// Appends what a payload holds of its access unit, as a decoder takes it: H.264 with start codes, a frame of VP8, a frame of sound.
+pub fn depacketize(codec: Codec, payload: &[u8], out: &mut Vec<u8>) {
+    match codec {
+        Codec::H264 => h264::depacketize(payload, out),
+        Codec::Vp8 => out.extend_from_slice(vp8::content(payload)),
+        Codec::Opus | Codec::Pcmu | Codec::Pcma => out.extend_from_slice(payload),
     }
 }
 
@@ -65,5 +63,10 @@ mod tests {
         assert_eq!(inspect(Codec::H264, &idr), (true, false));
         assert_eq!(inspect(Codec::Opus, &idr), (false, false));
         assert_eq!(inspect(Codec::Vp8, &[0x10, 0x00]), (true, false));
+        for (codec, unit) in [(Codec::H264, &[0, 0, 0, 1, 0x65, 0x88][..]), (Codec::Vp8, &[0x88]), (Codec::Pcmu, &idr)] {
+            let mut out = Vec::new();
+            depacketize(codec, &idr, &mut out);
+            assert_eq!(out, unit, "{codec:?}");
+        }
     }
 }

@@ -26,6 +26,21 @@ pub fn starts_key(payload: &[u8]) -> bool {
     matches!(descriptor(payload), Some((at, true)) if payload.get(at).is_some_and(|header| header & 1 == 0))
 }
 
+/// What a payload holds of its frame: all behind the descriptor. Nothing when the descriptor is longer than the payload.
+pub fn content(payload: &[u8]) -> &[u8] {
+    descriptor(payload).and_then(|(at, _)| payload.get(at..)).unwrap_or_default()
+}
+
+/// Width and height of a key frame, px (RFC 6386 section 9.1).
+pub fn size(frame: &[u8]) -> Option<(u16, u16)> {
+    match frame {
+        [tag, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] if tag & 1 == 0 => {
+            Some((u16::from_le_bytes([*w0, *w1]) & 0x3fff, u16::from_le_bytes([*h0, *h1]) & 0x3fff))
+        }
+        _ => None,
+    }
+}
+
 /// May this packet be left out without harm to any other frame (N bit)?
 pub fn discardable(payload: &[u8]) -> bool {
     payload.first().is_some_and(|first| first & 0x20 != 0)
@@ -56,6 +71,28 @@ mod tests {
     }
 
     #[test]
+    fn the_frame_is_behind_the_descriptor() {
+        for (payload, frame) in [
+            (&[0x10, 7, 8][..], &[7, 8][..]),
+            (&[0x90, 0xf0, 0x92, 0x34, 0x01, 0x20, 7], &[7]),
+            (&[0x10], &[]),
+            (&[0x90, 0x80], &[]),
+            (&[], &[]),
+        ] {
+            assert_eq!(content(payload), frame, "{payload:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_key_frame_tells_its_size() {
+        let mut frame = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x41, 0];
+        assert_eq!(size(&frame), Some((640, 360)));
+        assert_eq!(size(&frame[..9]), None);
+        frame[0] |= 1;
+        assert_eq!(size(&frame), None);
+    }
+
+    #[test]
     fn the_n_bit_makes_a_packet_discardable() {
         assert!(discardable(&[0x30, 0x01]));
         assert!(!discardable(&[0x10, 0x01]));
@@ -67,6 +104,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..20)) {
             starts_key(&bytes);
             discardable(&bytes);
+            content(&bytes);
         }
     }
 }

@@ -43,6 +43,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: [Role; 3] = [Role::Subscriber, Role::Publisher, Role::Moderator];
+
     /// The word of the API.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +57,7 @@ impl Role {
 
     /// The role the API calls `word` (exact, upper case).
     pub fn parse(word: &str) -> Option<Role> {
-        [Role::Subscriber, Role::Publisher, Role::Moderator].into_iter().find(|r| r.as_str() == word)
+        Role::ALL.into_iter().find(|r| r.as_str() == word)
     }
 
     /// May it call publishVideo?

@@ -3,9 +3,11 @@
 //! | path | room |
 //! |---|---|
 //! | `/metrics` | `metrics`: the table of what can be measured; `exposition`: the text it is written in |
+//! | `/openvidu/api/docs` | `docs`: the API document as a page |
 //!
 //! Credentials are checked by the frame that stands around all doors.
 
+mod docs;
 mod exposition;
 mod metrics;
 
@@ -31,5 +33,5 @@ pub struct Watched {
 
 /// The routes, without their frame.
 pub fn routes(watched: Watched) -> Router {
-    Router::new().route("/metrics", get(metrics::page)).with_state(Arc::new(watched))
+    Router::new().route("/metrics", get(metrics::page)).route("/openvidu/api/docs", get(docs::page)).with_state(Arc::new(watched))
 }

@@ -1,10 +1,10 @@
 //! One slot's packets on their way to its decoder: put in order, made whole access units, held back until a keyframe. Pure.
 //!
 //! The mixers wait half a second anyway, so a packet that is missing is waited for. After a hole video starts again at a
-//! keyframe: a decoder that goes on shows pictures that never were. Sequence numbers are written anew, without holes, because a
-//! depayloader would take the beginning of a new epoch for old packets.
+//! keyframe: a decoder that goes on shows pictures that never were. Decoders get each unit in one piece; depayloaders of GStreamer
+//! would cost a buffer for each packet.
 
-use crate::rtp::packet::inspect;
+use crate::rtp::packet::{depacketize, inspect};
 use crate::rtp::sequence::Extender;
 use crate::rtp::{Codec, Header, Kind};
 use std::collections::BTreeMap;
@@ -16,12 +16,14 @@ const EARLY: usize = 2048;
 /// Pause between two requests for a keyframe, in ns.
 const REQUEST_PAUSE: u64 = 1_000_000_000;
 
-/// The packets of one access unit, whole and in order.
+/// One access unit, whole, as a decoder takes it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Unit {
     /// CLOCK_MONOTONIC in ns, of its first packet.
     pub captured_ns: u64,
-    pub packets: Vec<Vec<u8>>,
+    /// A decoder can start here; each unit of sound is such.
+    pub key: bool,
+    pub bytes: Vec<u8>,
 }
 
 /// One epoch of a slot.
@@ -32,7 +34,7 @@ pub struct Inlet {
     /// The packet that comes next; what is later waits in `early`.
     next: Option<u64>,
     early: BTreeMap<u64, Early>,
-    building: Building,
+    building: Option<Building>,
     /// Timestamp of a unit that lost a packet; its other packets are dropped as well.
     damaged: Option<u32>,
     /// Video waits for a keyframe.
@@ -40,7 +42,6 @@ pub struct Inlet {
     /// A unit was held back for want of a keyframe.
     wanted: bool,
     requested_at: Option<u64>,
-    sequence: u16,
     holes: u64,
 }
 
@@ -51,11 +52,10 @@ struct Early {
     packet: Vec<u8>,
 }
 
-#[derive(Default, Debug)]
+#[derive(Debug)]
 struct Building {
     unit: Unit,
     timestamp: u32,
-    key: bool,
 }
 
 impl Inlet {
@@ -65,19 +65,13 @@ impl Inlet {
             extender: Extender::default(),
             next: None,
             early: BTreeMap::new(),
-            building: Building::default(),
+            building: None,
             damaged: None,
             waiting: codec.kind() == Kind::Video,
             wanted: false,
             requested_at: None,
-            sequence: 0,
             holes: 0,
         }
-    }
-
-    /// The next epoch of the slot. What it hands out is numbered on: it may go to the same decoder.
-    pub fn next_epoch(&self, codec: Codec) -> Inlet {
-        Inlet { sequence: self.sequence, ..Inlet::new(codec) }
     }
 
     pub fn codec(&self) -> Codec {
@@ -141,9 +135,8 @@ impl Inlet {
     fn hole(&mut self) {
         self.holes += 1;
         if self.codec.kind() == Kind::Video {
-            if !self.building.unit.packets.is_empty() {
-                self.damaged = Some(self.building.timestamp);
-                self.building = Building::default();
+            if let Some(building) = self.building.take() {
+                self.damaged = Some(building.timestamp);
             }
             self.start_again();
         }
@@ -157,42 +150,30 @@ impl Inlet {
             return;
         }
         if self.codec.kind() == Kind::Audio {
-            return self.hand_out(Unit { captured_ns, packets: vec![packet] }, done);
+            return done(Unit { captured_ns, key: true, bytes: payload.to_vec() });
         }
-        if !self.building.unit.packets.is_empty() && self.building.timestamp != header.timestamp {
+        if self.building.as_ref().is_some_and(|building| building.timestamp != header.timestamp) {
             self.finish(done);
         }
         self.damaged = None;
-        let (starts_key, _) = inspect(self.codec, payload);
-        if self.building.unit.packets.is_empty() {
-            self.building = Building { unit: Unit { captured_ns, packets: Vec::new() }, timestamp: header.timestamp, key: false };
-        }
-        self.building.key |= starts_key;
-        self.building.unit.packets.push(packet);
+        let begin = || Building { unit: Unit { captured_ns, ..Unit::default() }, timestamp: header.timestamp };
+        let Building { unit, .. } = self.building.get_or_insert_with(begin);
+        unit.key |= inspect(self.codec, payload).0;
+        depacketize(self.codec, payload, &mut unit.bytes);
         if header.marker {
             self.finish(done);
         }
     }
 
     fn finish(&mut self, done: &mut impl FnMut(Unit)) {
-        let Building { unit, key, .. } = std::mem::take(&mut self.building);
-        if self.waiting && !key {
+        let Some(Building { unit, .. }) = self.building.take().filter(|building| !building.unit.bytes.is_empty()) else { return };
+        if self.waiting && !unit.key {
             self.wanted = true;
             return;
         }
         self.waiting = false;
         self.wanted = false;
         self.requested_at = None;
-        self.hand_out(unit, done);
-    }
-
-    fn hand_out(&mut self, mut unit: Unit, done: &mut impl FnMut(Unit)) {
-        for packet in &mut unit.packets {
-            if let Some(place) = packet.get_mut(2..4) {
-                place.copy_from_slice(&self.sequence.to_be_bytes());
-            }
-            self.sequence = self.sequence.wrapping_add(1);
-        }
         done(unit);
     }
 }
@@ -210,7 +191,7 @@ mod tests {
         Header { marker, payload_type: 100, sequence, timestamp, ssrc: 5 }.packet(payload)
     }
 
-    /// Runs packets that arrive at the given ms; returns (capture time in ms, number of packets) of each unit.
+    /// Runs packets that arrive at the given ms; returns (capture time in ms, number of NAL units or bytes of sound) of each unit.
     struct Run {
         inlet: Inlet,
         units: Vec<Unit>,
@@ -232,22 +213,26 @@ mod tests {
         }
 
         fn shape(&self) -> Vec<(u64, usize)> {
-            self.units.iter().map(|unit| (unit.captured_ns / MS, unit.packets.len())).collect()
+            let pieces = |unit: &Unit| match self.inlet.codec().kind() {
+                Kind::Video => unit.bytes.windows(4).filter(|bytes| *bytes == [0, 0, 0, 1]).count(),
+                Kind::Audio => unit.bytes.len(),
+            };
+            self.units.iter().map(|unit| (unit.captured_ns / MS, pieces(unit))).collect()
         }
     }
 
     #[test]
-    fn units_are_whole_in_order_and_numbered_anew() {
+    fn units_are_whole_and_in_order() {
         let mut run = Run::new(Codec::H264);
         run.push(1, &packet(65_534, 10, false, KEY)).push(2, &packet(0, 10, true, KEY)).push(3, &packet(65_535, 10, false, KEY));
         assert_eq!(run.shape(), [(1, 3)]);
         run.push(4, &packet(1, 20, false, DELTA)).push(5, &packet(2, 30, true, DELTA)).push(6, &packet(2, 30, true, DELTA));
         assert_eq!(run.shape(), [(1, 3), (4, 1), (5, 1)]);
-        run.inlet = run.inlet.next_epoch(Codec::H264);
-        run.push(7, &packet(9, 5, true, DELTA)).push(8, &packet(10, 6, true, KEY));
-        let numbers: Vec<u16> =
-            run.units.iter().flat_map(|unit| &unit.packets).map(|packet| Header::parse(packet).unwrap().0.sequence).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(
+            run.units[0].bytes,
+            [[0, 0, 0, 1], [0x65, 1, 0, 0], [0, 1, 0x65, 1], [0, 0, 0, 1]].concat().into_iter().chain([0x65, 1]).collect::<Vec<u8>>()
+        );
+        assert_eq!(run.units.iter().map(|unit| unit.key).collect::<Vec<_>>(), [true, false, false]);
     }
 
     #[test]
@@ -317,11 +302,11 @@ mod tests {
             }
             let mut run = Run::new(Codec::Vp8);
             for number in order {
-                run.push(0, &packet(start.wrapping_add(number), number.into(), true, &[0x10, 0]));
+                let [high, low] = number.to_be_bytes();
+                run.push(0, &packet(start.wrapping_add(number), number.into(), true, &[0x10, 0, high, low]));
             }
             prop_assert_eq!(run.units.len(), usize::from(count));
-            let times: Vec<u32> = run.units.iter().map(|unit| Header::parse(&unit.packets[0]).unwrap().0.timestamp).collect();
-            prop_assert!(times.is_sorted());
+            prop_assert!(run.units.is_sorted_by_key(|unit| unit.bytes.clone()));
         }
 
         #[test]

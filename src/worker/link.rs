@@ -91,6 +91,15 @@ impl Link {
         }
     }
 
+    /// Waits until there is something to read here, `limit` ms at most. What has closed is not waited for: then all of that time.
+    pub fn wait(&self, limit: u8) {
+        if self.closed {
+            std::thread::sleep(Duration::from_millis(limit.into()));
+        } else {
+            let _ = poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], PollTimeout::from(limit));
+        }
+    }
+
     /// Waits until there is something to read here or on the media socket, `limit` ms at most. What has closed is not waited for.
     pub fn wait_with(&self, media: &MediaSocket, limit: u8) {
         let mut both = [PollFd::new(media.as_fd(), PollFlags::POLLIN), PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];

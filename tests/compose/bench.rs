@@ -387,7 +387,8 @@ fn process(its_media: &OwnedFd, room: Option<u64>) -> (Child, UnixStream) {
     let (control, its_control) = UnixStream::pair().unwrap();
     let sources = [its_control.as_raw_fd(), its_media.as_raw_fd()];
     let mut command = Command::new(env!("CARGO_BIN_EXE_viduct"));
-    command.arg("worker").stdin(Stdio::null()).process_group(0);
+    // what GStreamer calls critical is a mistake of ours: it ends the process, and with it the test
+    command.arg("worker").env("G_DEBUG", "fatal-criticals").stdin(Stdio::null()).process_group(0);
     // SAFETY: between fork and exec only async-signal-safe calls are made. Copies above the targets keep them apart.
     unsafe {
         command.pre_exec(move || {

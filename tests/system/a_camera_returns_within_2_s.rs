@@ -1,7 +1,7 @@
 //! However a camera went away, and wherever in its back-off the box is: the picture moves again within 2 s of its return, for the
 //! same viewer on the same transport, and the log has one line for each change.
 //!
-//! `VIDUCT_RETURNS=100` makes a hundred rounds of it and prints the distribution.
+//! `make bench BENCH=returns` makes a hundred rounds of it and prints the distribution (`VIDUCT_RETURNS` is their number).
 
 use crate::house::{House, PATIENCE, until};
 use serde_json::json;

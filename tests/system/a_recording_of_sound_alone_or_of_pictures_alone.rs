@@ -81,7 +81,7 @@ async fn goes_on_after_its_composer_was_killed() {
         let body = house.rest.get(&url[url.find("/openvidu/").unwrap()..]).await.expect(200).body;
         assert_eq!(ready["size"], body.len());
     }
-    house.rest.get("/openvidu/recordings/eye/eye.jpg").await.expect(200);
+    house.thumbnail("eye", PATIENCE).await;
     house.rest.get("/openvidu/recordings/ear/ear.jpg").await.expect(404);
     // neither saw a track of the other's kind
     house.workers(0, PATIENCE).await;

@@ -2,12 +2,17 @@
 
 use crate::house::{House, PATIENCE, recording_to, viewer_of};
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use viduct::clock::Clock;
 use viduct_testkit::camera::{Options, TestCamera};
 use viduct_testkit::material::Media;
+use viduct_testkit::peer::MediaKind;
+use viduct_testkit::peer::record::Record;
 use viduct_testkit::whep::Whep;
 
 /// Percent of a core that are enough for one composer of the default size, as long as nobody has measured one.
-const ROOM_FOR_ONE: u32 = if cfg!(target_arch = "x86_64") { 45 } else { 135 };
+const ROOM_FOR_ONE: u32 = if cfg!(target_arch = "x86_64") { 45 } else { 180 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_processor_time_viewers_and_recordings_are_refused_in_words() {
@@ -56,4 +61,55 @@ async fn who_fits_runs_and_makes_room_when_it_has_ended() {
     house.workers(0, PATIENCE).await;
     let recording = house.record(&sessions[1], json!({"resolution": "160x120"})).await;
     house.stop_recording(recording["id"].as_str().expect("an id")).await;
+}
+
+/// Percent of a core that are enough for one transcoder of a camera, whatever its first seconds say of it, and for nothing larger.
+const ROOM_FOR_A_TRANSCODER: u32 = if cfg!(target_arch = "x86_64") { 65 } else { 260 };
+/// How much later the pictures may come on the whole while others are refused: beside one job too many they would soon be seconds
+/// late, beside all else that a test machine does they are some tenths.
+const LATER: Duration = Duration::from_secs(1);
+/// Who is refused, one after the other.
+const REFUSED: usize = 30;
+
+/// How late pictures came that arrived from `from` on: in the middle, against the quickest of all. Time stamps count 1/90000 s.
+fn lateness(seen: &Record, from: Instant) -> Option<(usize, Duration)> {
+    let mut pictures: BTreeMap<u32, Instant> = BTreeMap::new();
+    let video = seen.packets.iter().filter(|packet| packet.kind == MediaKind::Video);
+    video.for_each(|packet| drop(pictures.entry(packet.ts).or_insert(packet.at)));
+    let (first, began) = pictures.iter().min_by_key(|(_, at)| **at).map(|(ts, at)| (*ts, *at))?;
+    // µs by which one took longer than the first, or less
+    let delay = |ts: u32, at: Instant| (at - began).as_micros() as i64 - i64::from(ts.wrapping_sub(first)) * 100 / 9;
+    let quickest = pictures.iter().map(|(ts, at)| delay(*ts, *at)).min()?;
+    let since = pictures.iter().filter(|(_, at)| **at >= from);
+    let mut late: Vec<i64> = since.map(|(ts, at)| delay(*ts, *at) - quickest).collect();
+    late.sort_unstable();
+    Some((late.len(), Duration::from_micros(u64::try_from(*late.get(late.len() / 2)?).ok()?)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_runs_does_not_feel_who_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let camera = TestCamera::start(&Options::default()).unwrap();
+    let house = House::of(recording_to(folder.path()).env("VIDUCT_CPU_BUDGET", ROOM_FOR_A_TRANSCODER)).await;
+    let session = house.session(json!({})).await;
+    let (_, stream) = house.camera(&session, &camera.url, false).await;
+    let viewer = Whep::offer(&house.rest, &session, &stream, viewer_of(Media::Vp8)).await.unwrap_or_else(|r| panic!("{}", r.text())).peer;
+    viewer.wait_until("transcoded pictures", PATIENCE, |seen| seen.whole_frames() > 15).await;
+    let settled = Clock::System.now();
+    viewer.wait_until("45 of them", PATIENCE, |seen| lateness(seen, settled).is_some_and(|(count, _)| count >= 45)).await;
+    let (_, before) = lateness(&viewer.look(), settled).expect("there are pictures");
+    let workers = house.daemon.workers();
+
+    let begin = Clock::System.now();
+    for _ in 0..REFUSED {
+        let body = json!({"session": session, "resolution": "1920x1080"});
+        let refused = house.rest.post("/openvidu/api/recordings/start", body).await.expect(503).text();
+        assert!(refused.contains("VIDUCT_CPU_BUDGET"), "{refused}");
+        Clock::System.sleep(Duration::from_millis(100)).await;
+    }
+    let (count, during) = lateness(&viewer.look(), begin).expect("there are pictures");
+    println!("pictures came {before:?} late before, {during:?} while {REFUSED} were refused ({count} pictures)");
+    assert!(during < before + LATER, "{during:?}");
+    assert_eq!(viewer.look().frames.map(|frames| frames.gaps), Some(0), "not one is missing");
+    assert_eq!(house.daemon.workers(), workers, "nothing was started beside it");
 }

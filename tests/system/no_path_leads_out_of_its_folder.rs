@@ -67,7 +67,7 @@ async fn however_it_is_spelled() {
     let house = House::of(options).await;
     let session = house.session(json!({"customSessionId": "gate"})).await;
     let _alice = house.join(&session, "alice").await;
-    house.record(&session, json!({"name": "visit", "resolution": "320x240"})).await;
+    house.record_some_time(&session, json!({"name": "visit", "resolution": "320x240"})).await;
     house.stop_recording("gate").await;
     house.ended_recording("gate", crate::house::PATIENCE).await;
 

@@ -58,7 +58,7 @@ async fn whatever_its_value_is() {
     let session = house.session(json!({"customSessionId": "gate"})).await;
     let _alice = house.join(&session, "alice").await;
     house.camera(&session, &camera.url, false).await;
-    house.record(&session, json!({"name": "visit", "resolution": "320x240"})).await;
+    house.record_some_time(&session, json!({"name": "visit", "resolution": "320x240"})).await;
     house.workers(2, PATIENCE).await;
     for pid in house.daemon.workers() {
         let (line, environment) = words(pid);

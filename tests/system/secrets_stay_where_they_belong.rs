@@ -375,7 +375,7 @@ async fn whatever_happens() {
     refusals(&mut scene).await;
     let (more, alice, bob, publisher, viewer) = participants(&mut scene).await;
     secrets.extend(more);
-    scene.house.record("gate", json!({"name": "visit", "resolution": "320x240"})).await;
+    scene.house.record_some_time("gate", json!({"name": "visit", "resolution": "320x240"})).await;
     scene.look_at_processes();
     for worker in scene.house.daemon.workers() {
         // one that has ended by itself is no loss

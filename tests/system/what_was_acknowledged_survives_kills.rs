@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use viduct::clock::Clock;
 use viduct_testkit::rest::Client;
 
 const ROUNDS: usize = 12;
@@ -29,7 +30,7 @@ struct Known {
 /// Waits for the first acknowledgement, and a random time longer.
 async fn some_time(acknowledged: impl Fn() -> bool) {
     crate::house::until("something is acknowledged", PATIENCE, acknowledged).await;
-    tokio::time::sleep(LIFE.mul_f64(rand::random::<f64>())).await;
+    Clock::System.sleep(LIFE.mul_f64(rand::random::<f64>())).await;
 }
 
 /// Adds and deletes cameras until nobody answers.
@@ -102,7 +103,7 @@ async fn change_property(rest: Client, last: Arc<AtomicU64>, killed: Arc<AtomicB
         match rest.try_post("/openvidu/api/restart", &json!({"OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT": next})).await {
             Ok(answer) if answer.status == 200 => last.store(next, SeqCst),
             // it is on its way, and takes no requests
-            _ => tokio::time::sleep(Duration::from_millis(2)).await,
+            _ => Clock::System.sleep(Duration::from_millis(2)).await,
         }
     }
 }

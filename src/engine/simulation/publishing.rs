@@ -383,6 +383,20 @@ fn an_offer_of_chromium_is_answered_in_its_own_numbers() {
 }
 
 #[test]
+fn a_phone_turns_its_pictures_itself() {
+    assert!(CHROMIUM.contains("urn:3gpp:video-orientation"));
+    let mut world = World::new();
+    tracks(&mut world);
+    world.core.publish(publish(1)(CHROMIUM.into()), world.now);
+    let offer = CHROMIUM.replace("a=sendrecv", "a=recvonly");
+    world.core.subscribe(Subscribe { peer: peer(2), offer, audio: Some(track(10)), video: Some(track(11)) }, world.now);
+    world.collect();
+    let answers = world.seen.iter().filter_map(|event| if let Event::Answered { sdp, .. } = event { Some(sdp) } else { None });
+    let orientation: Vec<bool> = answers.map(|sdp| sdp.contains("video-orientation")).collect();
+    assert_eq!(orientation, [false, false]);
+}
+
+#[test]
 fn no_change_to_an_offer_makes_the_engine_panic() {
     let mut world = World::new();
     tracks(&mut world);

@@ -1,14 +1,18 @@
-//! The elements of one slot: packets in, a cell of the picture or a voice in the sound out. Made when the slot's first media
+//! The elements of one slot: access units in, a cell of the picture or a voice in the sound out. Made when the slot's first media
 //! comes, gone with the slot.
+//!
+//! One thread takes a unit from the decoder to the mixer's pad, which keeps what has to wait: half a second of it. When the mixer is
+//! late itself, units wait undecoded, and none is lost.
 //!
 //! Pictures are scaled before the mixer, to exactly what is shown of them: the mixer's own scaler costs half as much again. The
 //! pad always has the whole cell and keeps the picture's shape, so a picture still on its way when the source changes its size
 //! or the grid changes stands right all the same.
 
 use super::codecs::{self, DECODER};
+use super::cut::Cut;
 use super::inlet::Unit;
 use super::stage::{RAW_AUDIO, Stage};
-use super::timing::{Grid, Screen};
+use super::timing::{Grid, Screen, of_use_from};
 use crate::clock::monotonic_ns;
 use crate::layout::{Rect, letterbox};
 use crate::rtp::{Codec, Kind};
@@ -24,6 +28,9 @@ const HOLD: u64 = 5_000_000_000;
 
 /// Names of branches, by which the bus tells a slot's trouble from everybody's.
 pub const PREFIX: &str = "slot-";
+
+/// Name of the element that is given a slot's access units.
+const UNITS: &str = "units";
 
 /// One slot's elements. Dropping them leaves them in the pipeline; [`Branch::remove`] ends them.
 #[derive(Debug)]
@@ -46,10 +53,10 @@ impl Branch {
         };
         let Some(mixer) = mixer else { return Ok(None) };
         let bin = gstreamer::parse::bin_from_description_with_name(&description(codec), true, name).map_err(|error| error.to_string())?;
-        let source = bin.by_name("packets").and_downcast::<AppSrc>().ok_or("a branch without input")?;
+        let source = bin.by_name(UNITS).and_downcast::<AppSrc>().ok_or("a branch without input")?;
         let shape = Arc::new(Mutex::new(Shape::default()));
         if codec.kind() == Kind::Video {
-            watch_pictures(&bin, Screen::new(grid), began, shape.clone());
+            watch_pictures(&bin, Screen::new(grid), began, &mixer.cut, &shape);
         }
         let text = |error: BoolError| error.to_string();
         stage.bin().add(&bin).map_err(text)?;
@@ -93,10 +100,7 @@ impl Branch {
 
     /// Gives a unit to the decoder; its time is `pts`, ns since the recording began.
     pub fn push(&self, pts: u64, unit: Unit) -> Result<(), Full> {
-        source::room(&self.source)?;
-        // a branch that failed says so on the bus
-        let _ = self.source.push_buffer_list(source::packets(unit, pts));
-        Ok(())
+        source::push(&self.source, self.codec, unit, pts)
     }
 
     /// Takes it out of the running pipeline. The mixer never waits for it again.
@@ -116,18 +120,10 @@ impl Branch {
 }
 
 fn description(codec: Codec) -> String {
-    let (packets, decoder) = (codecs::packets(codec), codecs::decoder(codec));
-    let source = format!("appsrc name=packets is-live=true format=time max-bytes=0 caps={packets} ! {decoder}");
+    let source = format!("{} ! {}", source::description(UNITS, codec), codecs::decoder(codec));
     match codec.kind() {
-        // the mixer's pads keep what has to wait
-        Kind::Video => format!(
-            "{source} ! videoscale add-borders=false ! videoconvert ! capsfilter name=shape caps-change-mode=delayed \
-             ! queue max-size-buffers=3 max-size-bytes=0 max-size-time=0 leaky=downstream"
-        ),
-        Kind::Audio => format!(
-            "{source} ! audioconvert ! audioresample ! {RAW_AUDIO} \
-             ! queue max-size-buffers=0 max-size-bytes=0 max-size-time=2000000000 leaky=downstream"
-        ),
+        Kind::Video => format!("{source} ! videoscale add-borders=false ! videoconvert ! capsfilter name=shape caps-change-mode=delayed"),
+        Kind::Audio => format!("{source} ! audioconvert ! audioresample ! capsfilter caps={RAW_AUDIO}"),
     }
 }
 
@@ -157,10 +153,10 @@ fn lock(shape: &Mutex<Shape>) -> MutexGuard<'_, Shape> {
 }
 
 /// Behind the decoder: pictures get their place in time, and the scaler is told their size before it sees them.
-fn watch_pictures(bin: &Bin, screen: Screen, began: u64, shape: Arc<Mutex<Shape>>) {
+fn watch_pictures(bin: &Bin, screen: Screen, began: u64, cut: &Arc<Cut>, shape: &Arc<Mutex<Shape>>) {
     let Some(pad) = bin.by_name(DECODER).and_then(|decoder| decoder.static_pad("src")) else { return };
     let Some(filter) = bin.by_name("shape").map(|filter| filter.downgrade()) else { return };
-    let screen = Mutex::new(screen);
+    let (screen, cut, shape) = (Mutex::new(screen), cut.clone(), shape.clone());
     pad.add_probe(PadProbeType::BUFFER | PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         match &mut info.data {
             Some(PadProbeData::Event(event)) => {
@@ -170,7 +166,8 @@ fn watch_pictures(bin: &Bin, screen: Screen, began: u64, shape: Arc<Mutex<Shape>
             Some(PadProbeData::Buffer(buffer)) => {
                 let pts = buffer.pts().unwrap_or(ClockTime::ZERO).nseconds();
                 let now = monotonic_ns().saturating_sub(began);
-                let place = screen.lock().unwrap_or_else(PoisonError::into_inner).place(pts, now);
+                let use_from = of_use_from(now, cut.reached());
+                let place = screen.lock().unwrap_or_else(PoisonError::into_inner).place(pts, use_from);
                 let Some(place) = place else { return PadProbeReturn::Drop };
                 buffer.make_mut().set_pts(ClockTime::from_nseconds(place));
                 lock(&shape).first.get_or_insert(place);

@@ -1,34 +1,23 @@
 //! Which elements decode and encode: the place where hardware codecs are chosen.
 //!
-//! Everything is a description as `gst-launch` reads it. Decoders take RTP packets and give raw media; encoders take I420 or
+//! Everything is a description as `gst-launch` reads it. Decoders take whole access units and give raw media; encoders take I420 or
 //! 48 kHz stereo and give what a file holds.
 
-use crate::rtp::{Codec, Kind};
+use crate::rtp::Codec;
 use crate::wire::compose::{ComposedAudio, ComposedVideo};
 
 /// Name of the decoder in its description.
 pub const DECODER: &str = "decoder";
 
-/// Caps of a slot's packets. The payload type means nothing here, but a depayloader refuses caps without one.
-pub fn packets(codec: Codec) -> String {
-    let media = match codec.kind() {
-        Kind::Video => "video",
-        Kind::Audio => "audio",
-    };
-    let name = codec.name().to_ascii_uppercase();
-    let stereo = if codec == Codec::Opus { ",sprop-stereo=(string)1" } else { "" };
-    format!("application/x-rtp,media={media},clock-rate={},encoding-name={name},payload=97{stereo}", codec.clock_rate())
-}
-
-/// Packets to raw media. Decoders have one thread each: more of them cost pictures of delay, and there are as many decoders as
+/// Access units to raw media. Decoders have one thread each: more of them cost pictures of delay, and there are as many decoders as
 /// sources. Named elements, because the one with the highest rank may be three times as slow.
 pub fn decoder(codec: Codec) -> &'static str {
     match codec {
-        Codec::H264 => "rtph264depay ! avdec_h264 name=decoder max-threads=1",
-        Codec::Vp8 => "rtpvp8depay ! vp8dec name=decoder threads=1",
-        Codec::Opus => "rtpopusdepay ! opusdec name=decoder",
-        Codec::Pcmu => "rtppcmudepay ! mulawdec name=decoder",
-        Codec::Pcma => "rtppcmadepay ! alawdec name=decoder",
+        Codec::H264 => "avdec_h264 name=decoder max-threads=1",
+        Codec::Vp8 => "vp8dec name=decoder threads=1",
+        Codec::Opus => "opusdec name=decoder",
+        Codec::Pcmu => "mulawdec name=decoder",
+        Codec::Pcma => "alawdec name=decoder",
     }
 }
 
@@ -55,15 +44,15 @@ pub fn audio_encoder(audio: &ComposedAudio) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gstreamer::Caps;
+    use crate::worker::source;
     use gstreamer::prelude::*;
 
     #[test]
     fn every_description_can_be_built() {
         gstreamer::init().unwrap();
         for codec in [Codec::H264, Codec::Vp8, Codec::Opus, Codec::Pcmu, Codec::Pcma] {
-            packets(codec).parse::<Caps>().unwrap();
-            let bin = gstreamer::parse::bin_from_description(decoder(codec), true).unwrap();
+            let description = format!("{} ! {}", source::description("units", codec), decoder(codec));
+            let bin = gstreamer::parse::bin_from_description(&description, true).unwrap();
             assert!(bin.by_name(DECODER).is_some(), "{codec:?}");
         }
         let video = ComposedVideo { width: 1280, height: 720, frame_rate: 25, kbps: 2000 };

@@ -5,6 +5,9 @@
 use super::timing::Grid;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+/// Pictures in a row that are put in the place of missing ones, at most.
+const MISSING: u64 = 100;
+
 /// Guards one mixer's output. Times are running time in ns.
 #[derive(Debug)]
 pub struct Cut {
@@ -23,14 +26,18 @@ impl Cut {
         Cut { grid, end: AtomicU64::new(u64::MAX), reached: AtomicU64::new(0), backwards: AtomicU64::new(0) }
     }
 
-    /// May this buffer pass? Not when it is behind the end. Not when its time does not grow either: a mixer that starts anew
-    /// gives out old buffers, one that starts late its first one twice (the second of double
-    /// length), and a file cannot hold two pictures in the place of one.
-    pub fn pass(&self, pts: u64, duration: u64) -> bool {
-        let (pts, duration) = self.grid.map_or((pts, duration), |grid| {
-            let place = grid.nearest(pts);
-            (grid.time(place), grid.time(place.saturating_add(1)).saturating_sub(grid.time(place)))
-        });
+    /// The times at which this buffer passes: none when it is behind the end, or when its time does not grow: a mixer that starts
+    /// anew gives out old buffers, and a file cannot hold two pictures in the place of one. Several when pictures before it are
+    /// missing: one of a mixer that starts late has the time of the first and covers many places. It is shown in all of them.
+    pub fn places(&self, pts: u64, duration: u64) -> Vec<u64> {
+        let Some(grid) = self.grid else { return self.pass(pts, duration).then_some(pts).into_iter().collect() };
+        let last = grid.nearest(pts.saturating_add(duration)).max(grid.nearest(pts).saturating_add(1)) - 1;
+        let first = grid.nearest(self.reached()).max(last.saturating_sub(MISSING)).min(last);
+        let length = |place: u64| grid.time(place.saturating_add(1)).saturating_sub(grid.time(place));
+        (first..=last).filter(|place| self.pass(grid.time(*place), length(*place))).map(|place| grid.time(place)).collect()
+    }
+
+    fn pass(&self, pts: u64, duration: u64) -> bool {
         let reached = self.reached.load(Relaxed);
         // half a buffer is more than any rounding and less than any repetition
         if pts.saturating_add(duration / 2) < reached {
@@ -71,25 +78,41 @@ mod tests {
         let cut = Cut::new(None);
         let table = [(0, true), (40, true), (40, false), (0, false), (81, true), (120, true), (200, true)];
         for (pts, passes) in table {
-            assert_eq!(cut.pass(pts, 40), passes, "{pts}");
+            assert_eq!(cut.places(pts, 40).len(), usize::from(passes), "{pts}");
         }
         assert_eq!((cut.take_backwards(), cut.take_backwards()), (2, 0));
         cut.end_at(280);
         assert!(!cut.is_complete());
-        assert!(cut.pass(240, 40) && cut.is_complete() && cut.reached() == 280);
-        assert!(!cut.pass(280, 40) && !cut.pass(320, 40));
+        assert_eq!(cut.places(240, 40), [240]);
+        assert!(cut.is_complete() && cut.reached() == 280);
+        assert!(cut.places(280, 40).is_empty() && cut.places(320, 40).is_empty());
     }
 
     #[test]
-    fn a_place_on_the_grid_is_taken_once() {
+    fn each_place_on_the_grid_is_taken_once() {
         const MS: u64 = 1_000_000;
         let cut = Cut::new(Some(Grid::new(10)));
         // pictures of any time and length
-        let table =
-            [(0, 100, true), (0, 200, false), (45, 100, false), (55, 100, true), (149, 1, false), (201, 0, true), (300, 1000, true)];
-        for (pts, duration, passes) in table {
-            assert_eq!(cut.pass(pts * MS, duration * MS), passes, "{pts}");
+        let table: [(u64, u64, &[u64]); 9] = [
+            (0, 100, &[0]),
+            (0, 100, &[]),
+            (0, 300, &[100, 200]),
+            (245, 100, &[]),
+            (255, 100, &[300]),
+            (349, 1, &[]),
+            (401, 0, &[400]),
+            (700, 100, &[500, 600, 700]),
+            (0, 1, &[]),
+        ];
+        for (pts, duration, places) in table {
+            let got: Vec<u64> = cut.places(pts * MS, duration * MS).into_iter().map(|place| place / MS).collect();
+            assert_eq!(got, places, "{pts}");
         }
-        assert_eq!((cut.take_backwards(), cut.reached()), (3, 400 * MS));
+        assert_eq!((cut.take_backwards(), cut.reached()), (4, 800 * MS));
+        cut.end_at(1000 * MS);
+        assert_eq!(cut.places(1200 * MS, 0), [800 * MS, 900 * MS]);
+        assert!(cut.is_complete());
+        let hours = 36_000_000 * MS;
+        assert!(Cut::new(Some(Grid::new(10))).places(hours, 0).len() <= 1 + MISSING as usize);
     }
 }

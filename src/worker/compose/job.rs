@@ -4,7 +4,7 @@
 //! Running ── Stop, or the control socket closed ──> Ending ── mixers have passed the end ──> Draining ── file finished ──> over
 //! ```
 //!
-//! One thread; it owns all state of the job and never waits for anything but its sockets.
+//! One thread; it owns all state of the job and never waits for anything but its control socket, and for that a moment at most.
 
 use super::Event;
 use super::slots::{Note, Slots};
@@ -18,8 +18,9 @@ use crate::worker::link::Link;
 use crate::worker::socket::MediaSocket;
 use std::sync::mpsc::Receiver;
 
-/// How long the job waits for its sockets before it looks at everything else.
-const TICK_MS: u8 = 20;
+/// How often the job looks at its media, in ms: a picture's time. Whatever came meanwhile is taken at once, so that threads are woken
+/// seldom and find more to do; the mixers wait longer than that by far.
+const TICK_MS: u8 = 40;
 /// How long the mixers may take to pass the end, in ns; they are late by half a second at most.
 const ENDING: u64 = 1_000_000_000;
 /// How long encoders and writer may take to finish, in ns. Then the file is left as it is: playable, and to be recovered.
@@ -64,7 +65,7 @@ impl Job {
     /// Works until the file is finished (`Ok`) or the recording cannot go on.
     pub fn work(&mut self, heard: &Receiver<Event>, queue: &Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
         loop {
-            link.wait_with(&self.media, TICK_MS);
+            link.wait(TICK_MS);
             while let Ok(turn) = queue.try_recv() {
                 self.on_turn(turn, link)?;
             }

@@ -69,7 +69,7 @@ pub struct Events {
     queue: SyncSender<Event>,
 }
 
-/// Events that may wait; the job takes them fifty times a second.
+/// Events that may wait; the job takes them 25 times a second.
 const EVENTS: usize = 256;
 
 impl Events {

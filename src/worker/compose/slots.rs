@@ -199,8 +199,7 @@ impl Slots {
             )));
             return;
         }
-        let inlet = member.inlet.as_ref().map_or_else(|| Inlet::new(format.codec), |inlet| inlet.next_epoch(format.codec));
-        member.inlet = Some(inlet);
+        member.inlet = Some(Inlet::new(format.codec));
         if let Some((_, branch)) = member.branch.take_if(|(_, branch)| branch.codec() != format.codec)
             && let Some(older) = member.fading.replace(branch)
         {

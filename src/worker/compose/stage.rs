@@ -100,7 +100,7 @@ fn video(video: &ComposedVideo) -> String {
     let (width, height, rate) = (video.width, video.height, video.frame_rate);
     let (live, encoder) = (live(), codecs::video_encoder(video));
     format!(
-        "compositor name=video-mixer background=black {live} ! video/x-raw,format=I420,width={width},height={height},framerate={rate}/1 \
+        "compositor name=video-mixer background=black max-threads=1 {live} ! video/x-raw,format=I420,width={width},height={height},framerate={rate}/1 \
          ! queue name=video-gate max-size-buffers=25 max-size-bytes=0 max-size-time=0 ! {encoder} ! appsink name=video-out \
          videotestsrc is-live=true pattern=black ! video/x-raw,format=I420,width=16,height=16,framerate={rate}/1 ! video-mixer. "
     )
@@ -113,9 +113,9 @@ pub const RAW_AUDIO: &str = "audio/x-raw,format=F32LE,rate=48000,channels=2,layo
 fn audio(audio: &ComposedAudio) -> String {
     let (live, encoder) = (live(), codecs::audio_encoder(audio));
     format!(
-        "audiomixer name=audio-mixer {live} alignment-threshold=10000000 discont-wait=100000000 ! {RAW_AUDIO} \
+        "audiomixer name=audio-mixer {live} output-buffer-duration=20000000 alignment-threshold=10000000 discont-wait=100000000 ! {RAW_AUDIO} \
          ! queue name=audio-gate max-size-buffers=0 max-size-bytes=0 max-size-time=2000000000 ! {encoder} ! appsink name=audio-out \
-         audiotestsrc is-live=true wave=silence samplesperbuffer=480 ! {RAW_AUDIO} ! audio-mixer. "
+         audiotestsrc is-live=true wave=silence samplesperbuffer=960 ! {RAW_AUDIO} ! audio-mixer. "
     )
 }
 
@@ -136,12 +136,25 @@ fn mixer(bin: &Bin, kind: Kind, cut: Cut, inbox: &Inbox) -> Result<Mixer, Failur
 /// Asks the cut for each buffer that comes out of a mixer. Before the gate's own pad: once that has seen the end, a mixer that
 /// still pushes would be told so, and complains.
 fn guard(gate: &Element, cut: Arc<Cut>) {
-    let Some(pad) = gate.static_pad("sink").and_then(|pad| pad.peer()) else { return };
-    pad.add_probe(PadProbeType::BUFFER, move |_, info| {
-        let Some(PadProbeData::Buffer(buffer)) = &info.data else { return PadProbeReturn::Ok };
+    let Some(input) = gate.static_pad("sink") else { return };
+    let Some(output) = input.peer() else { return };
+    let input = input.downgrade();
+    output.add_probe(PadProbeType::BUFFER, move |_, info| {
+        let Some(PadProbeData::Buffer(buffer)) = &mut info.data else { return PadProbeReturn::Ok };
         let pts = buffer.pts().unwrap_or(ClockTime::ZERO).nseconds();
         let duration = buffer.duration().unwrap_or(ClockTime::ZERO).nseconds();
-        if cut.pass(pts, duration) { PadProbeReturn::Ok } else { PadProbeReturn::Drop }
+        let places = cut.places(pts, duration);
+        let Some((own, missing)) = places.split_last() else { return PadProbeReturn::Drop };
+        for place in missing {
+            let mut copy = buffer.copy();
+            copy.make_mut().set_pts(ClockTime::from_nseconds(*place));
+            // what the gate says to the copies, it says to the buffer as well
+            let _ = input.upgrade().map(|input| input.chain(copy));
+        }
+        if *own != pts {
+            buffer.make_mut().set_pts(ClockTime::from_nseconds(*own));
+        }
+        PadProbeReturn::Ok
     });
 }
 

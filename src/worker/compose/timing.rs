@@ -55,20 +55,25 @@ pub struct Screen {
     seen: u64,
 }
 
-/// How long media is of use after its capture, ns: the mixers wait so long for what is late. Older pictures are decoded only to
-/// warm up the decoder.
+/// How long media is of use after its capture, ns: the mixers wait so long for what is late.
 pub const FRESH: u64 = 500_000_000;
+
+/// Pictures from here on are of use, `now`, to a mixer that has `reached` a moment; what is older is decoded only to warm up the
+/// decoder. A mixer that a busy machine holds up still has a place for what others would call old.
+pub fn of_use_from(now: u64, reached: u64) -> u64 {
+    now.saturating_sub(FRESH).min(reached)
+}
 
 impl Screen {
     pub fn new(grid: Grid) -> Screen {
         Screen { grid, shown: None, seen: 0 }
     }
 
-    /// The time a picture of time `pts` is shown at, or `None` when it is not: it is from before the recording (0), too old, or
-    /// another one is nearer to its place on the grid.
-    pub fn place(&mut self, pts: u64, now: u64) -> Option<u64> {
+    /// The time a picture of time `pts` is shown at, or `None` when it is not: it is from before the recording (0), older than what
+    /// is of `use_from` on, or another one is nearer to its place on the grid.
+    pub fn place(&mut self, pts: u64, use_from: u64) -> Option<u64> {
         let since = pts.abs_diff(std::mem::replace(&mut self.seen, pts));
-        if pts == 0 || pts.saturating_add(FRESH) < now {
+        if pts == 0 || pts < use_from {
             return None;
         }
         let index = self.grid.nearest(pts);
@@ -165,15 +170,15 @@ mod tests {
         let mut screen = Screen::new(Grid::new(25));
         let table = [
             (0, 0, None),
-            (1000, 1501, None),
-            (1010, 1500, Some(1000)),
-            (1019, 1500, None),
-            (1059, 1500, Some(1040)),
-            (1100, 1500, Some(1120)),
-            (900, 1200, Some(920)),
+            (1000, 1001, None),
+            (1010, 1000, Some(1000)),
+            (1019, 1000, None),
+            (1059, 1000, Some(1040)),
+            (1100, 1000, Some(1120)),
+            (900, 700, Some(920)),
         ];
-        for (pts, now, shown) in table {
-            assert_eq!(screen.place(pts * MS, now * MS), shown.map(|shown| shown * MS), "{pts} {now}");
+        for (pts, use_from, shown) in table {
+            assert_eq!(screen.place(pts * MS, use_from * MS), shown.map(|shown| shown * MS), "{pts} {use_from}");
         }
     }
 

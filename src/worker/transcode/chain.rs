@@ -1,7 +1,7 @@
 //! The elements of one pair of codecs, in a pipeline of their own.
 //!
 //! ```text
-//! packets ─> depayloader, decoder ─> [which pictures] ─> even sides ─> queue ─> encoder ─> payloader ─> media socket
+//! units ─> decoder ─> [which pictures] ─> even sides ─> queue ─> encoder ─> payloader ─> media socket
 //! ```
 //!
 //! Decoder and encoder have a thread each; two pictures wait between them, and a third drives out the first: an encoder that does
@@ -29,7 +29,7 @@ use gstreamer_video::UpstreamForceKeyUnitEvent;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Of all packets; it means nothing, but a depayloader refuses caps without one.
+/// Of all packets that leave; it means nothing.
 const PAYLOAD_TYPE: u8 = 97;
 
 /// What the job and the threads of the pipeline share. Holds no element.
@@ -108,7 +108,7 @@ impl Chain {
             last.link(&sink)?;
             pipeline.gst().add(&bin)?;
             let named = |name: &str| bin.by_name(name).ok_or_else(|| gstreamer::glib::bool_error!("no element {}", name));
-            let source = named("packets")?.downcast().map_err(|_| gstreamer::glib::bool_error!("no source"))?;
+            let source = named("units")?.downcast().map_err(|_| gstreamer::glib::bool_error!("no source"))?;
             Ok((source, named("encoder")?))
         };
         let (source, element) = link().map_err(|error| broken(&error))?;
@@ -147,12 +147,9 @@ impl Chain {
 
     /// Gives a unit to the decoder.
     pub fn push(&self, unit: Unit) -> Result<(), Full> {
-        source::room(&self.source)?;
         let captured_ns = unit.captured_ns;
-        let list = source::packets(unit, captured_ns);
+        source::push(&self.source, self.from, unit, captured_ns)?;
         self.live.decoding.given(monotonic_ns());
-        // a pipeline that failed says so on the bus
-        let _ = self.source.push_buffer_list(list);
         Ok(())
     }
 
@@ -196,17 +193,18 @@ impl Chain {
 
 /// Parameter sets stand before each keyframe already when the payloader sees it.
 fn description(from: Codec, decoder: &Decoder, encoder: &Encoder) -> String {
-    let name = from.name().to_ascii_uppercase();
-    let packets = format!("application/x-rtp,media=video,clock-rate=90000,encoding-name={name},payload={PAYLOAD_TYPE}");
     let payloader = match encoder.codec {
         Codec::H264 => "rtph264pay name=payloader aggregate-mode=zero-latency",
         _ => "rtpvp8pay name=payloader picture-id-mode=15-bit",
     };
     format!(
-        "appsrc name=packets is-live=true format=time max-bytes=0 caps={packets} ! {} ! identity name=decoded silent=true \
-         ! videoconvert ! videoscale ! capsfilter name=even ! queue max-size-buffers=2 max-size-bytes=0 max-size-time=0 leaky=downstream \
+        "{} ! {} ! identity name=decoded silent=true ! videoconvert ! videoscale ! capsfilter name=even ! queue max-size-buffers=2 max-size-bytes=0 max-size-time=0 leaky=downstream \
          ! {} name=encoder {}{} ! {payloader} mtu=1200 pt={PAYLOAD_TYPE}",
-        decoder.description, encoder.element, encoder.settings, encoder.behind
+        source::description("units", from),
+        decoder.description,
+        encoder.element,
+        encoder.settings,
+        encoder.behind
     )
 }
 
@@ -329,7 +327,7 @@ mod tests {
             let Choice { decoder, encoder } = Choice::of(from, &software(to)).unwrap();
             let description = description(from, decoder, encoder);
             let bin = gstreamer::parse::bin_from_description(&description, false).unwrap();
-            for name in ["packets", "decoded", "even", "encoder", "payloader"] {
+            for name in ["units", "decoded", "even", "encoder", "payloader"] {
                 assert!(bin.by_name(name).is_some(), "{name} in {description}");
             }
         }

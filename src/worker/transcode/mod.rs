@@ -154,7 +154,7 @@ impl Job<'_> {
             (self.inlet, self.chain) = (None, None);
             return Ok(());
         }
-        self.inlet = Some(self.inlet.as_ref().map_or_else(|| Inlet::new(codec), |inlet| inlet.next_epoch(codec)));
+        self.inlet = Some(Inlet::new(codec));
         self.meter = Meter::default();
         // a decoder takes the next epoch of its codec as it takes a new size
         if self.chain.as_ref().is_none_or(|chain| chain.from() != codec) {
@@ -195,8 +195,7 @@ impl Job<'_> {
             self.build(codec)?;
         }
         let Some(chain) = &mut self.chain else { return Ok(()) };
-        let bytes: usize = unit.packets.iter().map(Vec::len).sum();
-        if let Some(pace) = self.meter.take(unit.captured_ns, bytes) {
+        if let Some(pace) = self.meter.take(unit.captured_ns, unit.bytes.len()) {
             chain.follow(pace);
         }
         if chain.push(unit) == Err(Full) {

@@ -123,7 +123,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Ports that are free at this moment.
+    /// Ports that are free at this moment, and that no outgoing connection of anybody gets meanwhile.
     pub fn free() -> Ports {
         // held until all are chosen, so that no two are the same
         let sockets: Vec<(TcpListener, UdpSocket)> = std::iter::repeat_with(port_on_both).flatten().take(3).collect();
@@ -132,8 +132,12 @@ impl Ports {
     }
 }
 
+/// Below the range from which the kernel takes the ports of outgoing connections (`ip_local_port_range`): hundreds of these come and go
+/// while tests run, and one that came between the choice of a port and the daemon's start would take it away.
+const QUIET_PORTS: std::ops::Range<u16> = 20_100..32_700;
+
 fn port_on_both() -> Option<(TcpListener, UdpSocket)> {
-    let tcp = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    let tcp = TcpListener::bind((Ipv4Addr::UNSPECIFIED, rand::random_range(QUIET_PORTS))).ok()?;
     let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, tcp.local_addr().ok()?.port())).ok()?;
     Some((tcp, udp))
 }
