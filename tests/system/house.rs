@@ -170,7 +170,7 @@ impl House {
                     return format!("{id}/{id}.jpg");
                 }
                 assert_eq!(answer.status, 404, "{}", answer.text());
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                Clock::System.sleep(Duration::from_millis(50)).await;
             }
         };
         tokio::time::timeout(span, waiting).await.unwrap_or_else(|_| panic!("recording {id} has no thumbnail within {span:?}"))
