@@ -57,8 +57,14 @@ pub enum Ended {
 
 /// Runs until SIGTERM, SIGINT, POST restart or the death of the media thread, and ends within 10 s of it. Errors: it did not start, and nothing of it is left.
 pub async fn run(ready: Ready) -> Result<Ended, Refused> {
+    let (house, signals, restarts) = open(ready).await?;
+    Ok(house.stay(signals, restarts).await)
+}
+
+/// Opens everything, and says that it is ready. Errors: it did not start, and nothing of it is left.
+async fn open(ready: Ready) -> Result<(House, Signals, mpsc::Receiver<Request>), Refused> {
     let Ready { config, origin, text, state, secret, node, tls, clock, life } = ready;
-    let mut signals = Signals::new().map_err(|error| Refused::System { what: "the signal handler", error })?;
+    let signals = Signals::new().map_err(|error| Refused::System { what: "the signal handler", error })?;
     let https = http::listen(config.https_port, "HTTPS_PORT")?;
     let http = config.http_port.map(|port| http::listen(port, "HTTP_PORT")).transpose()?;
     let http_port = http.as_ref().map(port_of);
@@ -90,33 +96,7 @@ pub async fn run(ready: Ready) -> Result<Ended, Refused> {
     let doors = Doors::open(ground, (https, tls), http, config.clone());
     say(&greeting(&config, http_port, media_port));
     systemd::ready();
-    let mut house = House { origin, state, config, floors, doors };
-    let mut ended = house.live(&mut signals, restarts).await;
-    match ended {
-        Ended::Stopped | Ended::Broken => systemd::stopping(),
-        Ended::Restarting => systemd::reloading(),
-    }
-    let crashed = (ended == Ended::Broken).then(|| house.config.clone());
-    let mut ending = pin!(stop(house.floors, house.doors, crashed, clock));
-    loop {
-        tokio::select! {
-            () = &mut ending => break,
-            name = signals.end() => match ended {
-                Ended::Restarting => {
-                    tracing::info!("{name}: stopping instead of beginning anew");
-                    systemd::stopping();
-                    ended = Ended::Stopped;
-                }
-                Ended::Stopped | Ended::Broken => {
-                    tracing::warn!("{name} while stopping: ending now");
-                    // dropping what is left could wait for what hangs
-                    std::process::exit(1);
-                }
-            },
-        }
-    }
-    tracing::info!("stopped");
-    Ok(ended)
+    Ok((House { origin, state, config, floors, doors, clock }, signals, restarts))
 }
 
 /// The daemon at work.
@@ -126,9 +106,40 @@ struct House {
     config: Arc<Config>,
     floors: Floors,
     doors: Doors,
+    clock: Clock,
 }
 
 impl House {
+    /// Is at work until something ends it, and then stops.
+    async fn stay(mut self, mut signals: Signals, restarts: mpsc::Receiver<Request>) -> Ended {
+        let mut ended = self.live(&mut signals, restarts).await;
+        match ended {
+            Ended::Stopped | Ended::Broken => systemd::stopping(),
+            Ended::Restarting => systemd::reloading(),
+        }
+        let crashed = (ended == Ended::Broken).then(|| self.config.clone());
+        let mut ending = pin!(stop(self.floors, self.doors, crashed, self.clock));
+        loop {
+            tokio::select! {
+                () = &mut ending => break,
+                name = signals.end() => match ended {
+                    Ended::Restarting => {
+                        tracing::info!("{name}: stopping instead of beginning anew");
+                        systemd::stopping();
+                        ended = Ended::Stopped;
+                    }
+                    Ended::Stopped | Ended::Broken => {
+                        tracing::warn!("{name} while stopping: ending now");
+                        // dropping what is left could wait for what hangs
+                        std::process::exit(1);
+                    }
+                },
+            }
+        }
+        tracing::info!("stopped");
+        ended
+    }
+
     /// Waits for what ends it, and reloads when it is asked to.
     async fn live(&mut self, signals: &mut Signals, mut restarts: mpsc::Receiver<Request>) -> Ended {
         loop {
@@ -368,9 +379,83 @@ fn greeting(config: &Config, http: Option<u16>, media: u16) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::Options;
+    use super::super::start::{prepare, verdict};
     use super::*;
     use crate::config::{Sources, load};
     use std::collections::BTreeMap;
+    use std::os::unix::net::UnixDatagram;
+    use std::process::{Child, Command, ExitCode, ExitStatus, Output, Stdio};
+
+    /// Set in the process that is to die.
+    const DOOMED: &str = "DAEMON_WITH_A_BUG";
+    /// The stop is done within 10 s.
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    /// This very program as the daemon, into whose media thread a bug is put as soon as it is ready.
+    fn doomed() -> ! {
+        let origin = Origin::new(&Options::default(), vec![]);
+        let ready = prepare(&origin, None, None).expect("a configuration that is right");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let ended = runtime.block_on(async {
+            let (house, signals, restarts) = open(ready).await?;
+            house.floors.engine.handle.send(crate::engine::Command::Panic).expect("the thread lives");
+            Ok(house.stay(signals, restarts).await)
+        });
+        std::process::exit(if verdict(ended) == ExitCode::FAILURE { 1 } else { 0 });
+    }
+
+    fn ended_within(mut child: Child, span: Duration) -> (ExitStatus, Output) {
+        let begin = Clock::System.now();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return (status, child.wait_with_output().unwrap());
+            }
+            if begin.elapsed() > span {
+                let _ = child.kill();
+                panic!("it lives on for {span:?}: {:?}", child.wait_with_output());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whatever a dead media thread leaves behind, systemd starts the box again (`Restart=always`): the process must not linger.
+    #[test]
+    fn a_media_thread_that_dies_takes_the_process_with_it() {
+        if std::env::var_os(DOOMED).is_some() {
+            doomed();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("notify");
+        let systemd = UnixDatagram::bind(&socket).unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["daemon::run::tests::a_media_thread_that_dies_takes_the_process_with_it", "--exact", "--nocapture"])
+            .env(DOOMED, "1")
+            .env("NOTIFY_SOCKET", &socket)
+            .env("VIDUCT_STATE_PATH", folder.path())
+            .env("DOMAIN_OR_PUBLIC_IP", "127.0.0.1")
+            .env("OPENVIDU_SECRET", "MY_SECRET")
+            .envs([("HTTPS_PORT", "0"), ("VIDUCT_MEDIA_PORT", "0")])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let begin = Clock::System.now();
+        let (status, output) = ended_within(command.spawn().unwrap(), LIMIT);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        println!("{status} after {:?}", begin.elapsed());
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains("is ready at") && said.contains("the media thread has died"), "{said}");
+        systemd.set_nonblocking(true).unwrap();
+        let mut told = vec![];
+        let mut word = [0; 64];
+        while let Ok(length) = systemd.recv(&mut word) {
+            told.push(String::from_utf8_lossy(&word[..length]).into_owned());
+        }
+        assert_eq!(told, ["READY=1", "STOPPING=1"]);
+        assert!(include_str!("../../systemd/viduct.service").contains("\nRestart=always\n"));
+    }
 
     #[test]
     fn the_greeting_names_url_and_ports() {

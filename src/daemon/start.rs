@@ -87,21 +87,26 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Ok(Asked::Daemon(options)) => match daemon(&options) {
-            Ok(Ended::Stopped) => ExitCode::SUCCESS,
-            Ok(Ended::Broken) => ExitCode::FAILURE,
-            Ok(Ended::Restarting) => {
-                eprintln!("viduct cannot begin anew: {}", restart::again(life::of(Clock::System)));
-                ExitCode::FAILURE
-            }
-            Err(refused) => {
-                eprintln!("viduct cannot start:\n{refused}");
-                ExitCode::FAILURE
-            }
-        },
+        Ok(Asked::Daemon(options)) => verdict(daemon(&options)),
         Err(line) => {
             eprintln!("viduct: {line}\n\n{}", args::HELP);
             ExitCode::from(2)
+        }
+    }
+}
+
+/// What the process says of its end: only one that was told to stop is no failure.
+pub(super) fn verdict(ended: Result<Ended, Refused>) -> ExitCode {
+    match ended {
+        Ok(Ended::Stopped) => ExitCode::SUCCESS,
+        Ok(Ended::Broken) => ExitCode::FAILURE,
+        Ok(Ended::Restarting) => {
+            eprintln!("viduct cannot begin anew: {}", restart::again(life::of(Clock::System)));
+            ExitCode::FAILURE
+        }
+        Err(refused) => {
+            eprintln!("viduct cannot start:\n{refused}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -157,7 +162,7 @@ fn allow_open_files() {
     }
 }
 
-fn prepare(origin: &Origin, text: Option<String>, instead_of: Option<&Refused>) -> Result<Ready, Refused> {
+pub(super) fn prepare(origin: &Origin, text: Option<String>, instead_of: Option<&Refused>) -> Result<Ready, Refused> {
     let loaded = origin.load(text.as_deref())?;
     let config = loaded.config;
     log::start(&config.log)?;

@@ -24,6 +24,9 @@ pub enum BadSdp {
     TooMany,
     #[error("a media line without a=mid")]
     NoMid,
+    /// str0m stops reading there, and its answer would lack the lines behind it: no client takes such an answer.
+    #[error("something in it cannot be read")]
+    Unreadable,
     #[error("a payload type that is used twice or is no number below 128")]
     PayloadType,
 }
@@ -97,6 +100,11 @@ pub fn prepare(offer: &str, role: Role, audio: bool, video: bool) -> Result<Prep
         rewrite(section, direction, &mut prepared);
     }
     Ok(prepared)
+}
+
+/// Errors: the answer has not a line for each line of the offer.
+pub fn check_lines(offer: &str, answer: &str) -> Result<(), BadSdp> {
+    if sections(answer).len() == sections(offer).len() { Ok(()) } else { Err(BadSdp::Unreadable) }
 }
 
 /// The answer with an upper bound for what the client sends as video, in kbit/s (RFC 8866 §5.8). Browsers with transport-wide

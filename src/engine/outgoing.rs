@@ -16,6 +16,12 @@ use str0m::format::PayloadParams;
 use str0m::media::{MediaTime, Mid, Pt};
 use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc, StreamTx};
 
+/// A viewer that asks for a key frame this soon after it began to speak has seen none yet.
+const BEGINNING: Duration = Duration::from_secs(3);
+/// How often it may begin again, and how long after the last time.
+const AGAIN: u8 = 5;
+const PAUSE: Duration = Duration::from_millis(150);
+
 /// `profile-level-id` of constrained baseline, which every H.264 decoder plays.
 const CONSTRAINED_BASELINE: u32 = 0x42_e01f;
 
@@ -26,6 +32,17 @@ pub struct TrackView {
     pub format: Option<Format>,
     /// The source is a camera: the viewer's player shall not wait for a smoother picture.
     pub camera: bool,
+}
+
+/// What helps a viewer that asks for a key frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// What the track's cache holds, again.
+    Beginning,
+    /// That is on its way.
+    Patience,
+    /// One of the source.
+    KeyFrame,
 }
 
 /// How the current format is sent to this viewer.
@@ -47,6 +64,10 @@ pub struct Outgoing {
     choice: Option<Choice>,
     consumer: Consumer,
     backlog: Backlog,
+    /// When it was first given a cache.
+    begun: Option<Instant>,
+    /// How often it began again, and when it did last.
+    again: (u8, Option<Instant>),
 }
 
 impl Outgoing {
@@ -59,7 +80,8 @@ impl Outgoing {
         // below 2^15, so that even reordering around the first packet cannot look like a wrap (RFC 3711 §3.3.1)
         let first = rand::random_range(1..1 << 15);
         let (consumer, backlog) = (Consumer::new(first), Backlog::default());
-        Some(Outgoing { mid, track, kind, ssrc, rtx, declared: false, choice: None, consumer, backlog })
+        let (begun, again) = Default::default();
+        Some(Outgoing { mid, track, kind, ssrc, rtx, declared: false, choice: None, consumer, backlog, begun, again })
     }
 
     /// Does nothing go out before a key frame has come?
@@ -101,8 +123,29 @@ impl Outgoing {
     /// Begins with a track's cache: its key frame at once, the rest paced. Without a cache the viewer waits for a key frame.
     pub fn join(&mut self, rtc: &mut Rtc, cached: Vec<Packet>, view: TrackView, now: Instant) {
         self.enter(rtc, view);
+        if !cached.is_empty() {
+            self.begun.get_or_insert(now);
+        }
         let first_frame = self.backlog.begin(cached);
         self.write(rtc, &first_frame, view, now);
+    }
+
+    /// What a viewer that asks for a key frame shall get: the beginning again, when it has just begun. What it was given may be lost
+    /// without a trace: before the last flight of the DTLS handshake has reached it, it cannot read anything, and a loss in front of
+    /// the first packet it gets is none that it knows of. Waiting for the source's next key frame may take a whole GOP. `spoke`: when
+    /// its first RTCP came, the first sign that it can read.
+    pub fn ask(&mut self, spoke: Option<Instant>, now: Instant) -> Wanted {
+        let (times, last) = self.again;
+        let young = self.begun.is_some_and(|begun| now.saturating_duration_since(spoke.map_or(now, |spoke| spoke.max(begun))) < BEGINNING);
+        if self.kind != Kind::Video || !young || times >= AGAIN {
+            return Wanted::KeyFrame;
+        }
+        if last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
+            return Wanted::Patience;
+        }
+        self.again = (times + 1, Some(now));
+        self.skip_to_key();
+        Wanted::Beginning
     }
 
     /// Sends another track from now on: a source like any that takes over.
@@ -111,6 +154,7 @@ impl Outgoing {
         self.backlog.clear();
         self.choice = None;
         self.consumer.leave();
+        (self.begun, self.again) = Default::default();
     }
 
     /// Sends what is due of the backlog `elapsed` after the last time.

@@ -6,7 +6,7 @@
 use super::api::Closed;
 use super::batch::Batch;
 use super::incoming::Incoming;
-use super::outgoing::{Outgoing, TrackView};
+use super::outgoing::{Outgoing, TrackView, Wanted};
 use super::path::{Path, Protocol};
 use super::report::Report;
 use super::route::Route;
@@ -51,6 +51,8 @@ pub struct Peer {
     pub outgoing: Vec<Outgoing>,
     route: Route,
     connected: bool,
+    /// When the first RTCP came: the other side can read what it is sent.
+    spoke: Option<Instant>,
     /// The way that is too slow: it gets what fits there, and asks nobody for key frames.
     congested: Option<Path>,
     give_up: Instant,
@@ -74,6 +76,7 @@ impl Peer {
             outgoing,
             route: Route::default(),
             connected: false,
+            spoke: None,
             congested: None,
             give_up: now + GIVE_UP,
             candidates: 0,
@@ -142,6 +145,9 @@ impl Peer {
         }
         self.route.heard(path, now);
         self.notes.received.add(datagram.len());
+        if self.connected && is_rtcp(datagram) {
+            self.spoke.get_or_insert(now);
+        }
         if stun::is_success(datagram)
             && let Some(transaction) = stun::transaction(datagram)
         {
@@ -177,6 +183,12 @@ impl Peer {
         let Some(out) = self.outgoing.get_mut(index) else { return false };
         out.join(&mut self.rtc, cached, view, now);
         out.waits_for_key()
+    }
+
+    /// Its viewer asks for a key frame of this track: what it shall get on which line.
+    pub fn ask_for_picture(&mut self, track: TrackId, now: Instant) -> Option<(usize, Wanted)> {
+        let index = self.outgoing.iter().position(|out| out.track == track)?;
+        Some((index, self.outgoing[index].ask(self.spoke, now)))
     }
 
     /// Releases what is due of a viewer's backlog of this track.
@@ -266,6 +278,11 @@ impl Peer {
             _ => None,
         }
     }
+}
+
+/// Does it look like RTCP (RFC 7983, RFC 5761 §4)?
+fn is_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, 192..=223, ..])
 }
 
 fn carrier(protocol: Protocol) -> Carrier {

@@ -2,7 +2,7 @@
 
 use super::below::Tracks;
 use super::camera::Camera;
-use super::command::{PublishCall, StreamChange};
+use super::command::{PublishCall, SocketId, StreamChange};
 use super::notice::StreamInfo;
 use super::properties::{ForcedCodec, SessionProperties};
 use super::rendition::Renditions;
@@ -49,6 +49,21 @@ impl Publishing {
         }
     }
 
+    /// The socket over which a client was told that its stream is live, as long as nothing proves that it heard it.
+    pub fn unheard(&self) -> Option<SocketId> {
+        match self.live()?.source {
+            Source::Client { unheard, .. } => unheard,
+            Source::Camera(_) => None,
+        }
+    }
+
+    /// The client knows of its stream: its media came, or it names the stream.
+    pub fn heard(&mut self) {
+        if let Some(Source::Client { unheard, .. }) = self.live_mut().map(|stream| &mut stream.source) {
+            *unheard = None;
+        }
+    }
+
     /// Ends it: the stream that was live or offered.
     pub fn end(&mut self) -> Option<Stream> {
         match std::mem::take(self) {
@@ -74,10 +89,11 @@ pub(super) struct Stream {
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Source {
     /// A client's transport; no `peer` when it was lost. The stream stays: the client may come back with another, which gets
-    /// the stream back too if the first one did (`loopback`).
+    /// the stream back too if the first one did (`loopback`). `unheard`: see [`Publishing::unheard`].
     Client {
         peer: Option<PeerId>,
         loopback: bool,
+        unheard: Option<SocketId>,
     },
     Camera(Camera),
 }

@@ -6,6 +6,7 @@ use super::Core;
 use crate::engine::api::Event;
 use crate::engine::capture::Moment;
 use crate::engine::feed::Heard;
+use crate::engine::outgoing::Wanted;
 use crate::engine::track::Source;
 use crate::ids::{JobId, PeerId, TrackId};
 use crate::rtp::{Format, Kind, Packet};
@@ -88,6 +89,17 @@ impl Core {
             }
         }
         self.ask_source(id, now);
+    }
+
+    /// A viewer asks for a key frame.
+    pub(super) fn picture_wanted(&mut self, id: PeerId, track_id: TrackId, now: Instant) {
+        let cached = self.tracks.get(&track_id).is_some_and(|track| !track.cached().is_empty());
+        let peer = self.peers.get_mut(&id).filter(|_| cached);
+        match peer.and_then(|peer| peer.ask_for_picture(track_id, now)) {
+            Some((index, Wanted::Beginning)) => self.join_line(id, index, track_id, now),
+            Some((_, Wanted::Patience)) => {}
+            Some((_, Wanted::KeyFrame)) | None => self.want_keyframe(track_id, now),
+        }
     }
 
     /// A consumer of this track needs a key frame.

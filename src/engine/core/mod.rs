@@ -320,7 +320,7 @@ impl Core {
                 self.outbox.push(Event::Connected { peer: id });
                 self.join(id, now);
             }
-            Happening::KeyframeWanted { track } => self.want_keyframe(track, now),
+            Happening::KeyframeWanted { track } => self.picture_wanted(id, track, now),
             Happening::Ended(cause) => {
                 // who lost its consent to hear us is told nothing more (RFC 7675 §5.1)
                 if self.end(id, cause != Closed::IceLost, now) {

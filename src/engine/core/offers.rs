@@ -101,6 +101,7 @@ impl Core {
         let prepared = negotiate::prepare(offer, role, tracks.audio.is_some(), tracks.video.is_some()).map_err(|e| bad(&e))?;
         let offer = SdpOffer::from_sdp_string(&prepared.sdp).map_err(|e| bad(&e))?;
         let answer = rtc.sdp_api().accept_offer(offer).map_err(|e| bad(&e))?.to_sdp_string();
+        negotiate::check_lines(&prepared.sdp, &answer).map_err(|e| bad(&e))?;
         let (mut lines, mut outgoing) = (Vec::new(), Vec::new());
         for (mid, kind) in &prepared.lines {
             let (mid, Some(track)) = (mid.as_str().into(), tracks.of(*kind)) else { continue };

@@ -2,8 +2,10 @@
 //!
 //! [`World`] moves time in steps of a millisecond; datagrams arrive after [`LATENCY`]. The files beside this one are the claims.
 
+mod beginning;
 mod camera;
 mod client;
+mod offers;
 mod publishing;
 mod returning;
 mod sinking;

@@ -124,7 +124,8 @@ fn viewers_plis_reach_the_publisher_as_one_every_500_ms() {
     perform(&mut world, publisher, 5 * MS);
     world.run(1000 * MS);
     let viewers: Vec<usize> = (2..5).map(|n| world.viewer(n, None, Some(track(11)))).collect();
-    world.run(1000 * MS);
+    // who has just begun would begin again
+    world.run(5000 * MS);
     let before = world.clients[publisher].plis.len();
     let asking = viewers.clone();
     world.shows.push(Box::new(move |clients, _| asking.iter().for_each(|v| clients[*v].pli(1))));

@@ -18,6 +18,20 @@ fn seamless(world: &mut World, since: Instant, viewer: usize, line: usize, rate:
     assert!((told - passed).abs() < 0.15, "line {line}: {told} s told, {passed} s passed");
 }
 
+/// A publisher that has sent for a second, and since when a viewer of it is live.
+fn watched() -> (World, usize, usize, Instant) {
+    let mut world = World::new();
+    tracks(&mut world);
+    let first = world.publisher(Client::publisher(peer(1), world.now), publish(1));
+    perform(&mut world, first, 5 * MS);
+    world.run(1000 * MS);
+    let viewer = world.viewer(2, Some(track(10)), Some(track(11)));
+    // what is paced is over by then
+    world.run(2000 * MS);
+    let live = world.now;
+    (world, first, viewer, live)
+}
+
 /// Lets a second client take the tracks of the first over.
 fn takes_over(world: &mut World, number: u32) {
     let index = world.publisher(Client::publisher(peer(number), world.now), publish(number));
@@ -27,14 +41,7 @@ fn takes_over(world: &mut World, number: u32) {
 
 #[test]
 fn while_the_old_transport_still_sends() {
-    let mut world = World::new();
-    tracks(&mut world);
-    let first = world.publisher(Client::publisher(peer(1), world.now), publish(1));
-    perform(&mut world, first, 5 * MS);
-    world.run(1000 * MS);
-    let viewer = world.viewer(2, Some(track(10)), Some(track(11)));
-    world.run(2000 * MS);
-    let live = world.now;
+    let (mut world, first, viewer, live) = watched();
     for number in [3, 4] {
         // both send until the first is removed
         let index = world.publisher(Client::publisher(peer(number), world.now), publish(number));
@@ -58,14 +65,7 @@ fn while_the_old_transport_still_sends() {
 
 #[test]
 fn after_a_bug_that_only_it_met() {
-    let mut world = World::new();
-    tracks(&mut world);
-    let first = world.publisher(Client::publisher(peer(1), world.now), publish(1));
-    perform(&mut world, first, 5 * MS);
-    world.run(1000 * MS);
-    let viewer = world.viewer(2, Some(track(10)), Some(track(11)));
-    world.run(1000 * MS);
-    let live = world.now;
+    let (mut world, _, viewer, live) = watched();
     world.core.turn(peer(1), world.now, |_| panic!("a bug"));
     world.run(500 * MS);
     assert_eq!((world.closed(1), world.closed(2), world.core.stats().panics), (Some(Closed::Failure), None, 1));

@@ -8,14 +8,16 @@ use rand::{Rng, SeedableRng};
 
 /// Changed inputs of one sweep.
 const ROUNDS: usize = 4000;
+/// Bytes of a datagram, at most.
+const DATAGRAM: usize = 1500;
 /// Inputs in each millisecond.
 const A_STEP: usize = 10;
 
-fn setting(name: &str, default: usize) -> usize {
+pub(super) fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-fn random() -> StdRng {
+pub(super) fn random() -> StdRng {
     StdRng::seed_from_u64(setting("SWEEP_SEED", 1) as u64)
 }
 
@@ -26,8 +28,8 @@ fn remembered() -> Vec<Vec<u8>> {
     text.lines().map(|line| hex(line.rsplit(": ").next().expect("name: hex"))).collect()
 }
 
-/// One input changed in one to four ways.
-fn changed(random: &mut StdRng, corpus: &[Vec<u8>]) -> Vec<u8> {
+/// One input changed in one to four ways, of `most` bytes at most.
+pub(super) fn changed(random: &mut StdRng, corpus: &[Vec<u8>], most: usize) -> Vec<u8> {
     let mut bytes = corpus[random.random_range(0..corpus.len())].clone();
     for _ in 0..random.random_range(1..=4) {
         let at = random.random_range(0..=bytes.len());
@@ -47,7 +49,7 @@ fn changed(random: &mut StdRng, corpus: &[Vec<u8>]) -> Vec<u8> {
             }
         }
     }
-    bytes.truncate(1500);
+    bytes.truncate(most);
     bytes
 }
 
@@ -89,7 +91,7 @@ fn datagrams_of_strangers_and_under_a_viewers_own_address() {
     let own = path(world.clients[viewer].seen_as);
     for round in 0..setting("SWEEP_ROUNDS", ROUNDS) {
         // as they are once, changed from then on
-        let datagram = corpus.get(round).cloned().unwrap_or_else(|| changed(&mut random, &corpus));
+        let datagram = corpus.get(round).cloned().unwrap_or_else(|| changed(&mut random, &corpus, DATAGRAM));
         let stranger = path(([203, 0, 113, random.random()], random.random_range(1..u16::MAX)));
         let over_tcp = Path::tcp(stranger.local, stranger.remote);
         for path in [own, stranger, over_tcp] {
@@ -112,10 +114,53 @@ fn datagrams_while_another_one_shakes_hands() {
         let newcomer = world.viewer(number, None, Some(track(1)));
         let own = path(world.clients[newcomer].seen_as);
         for _ in 0..200 {
-            let datagram = changed(&mut random, &corpus);
+            let datagram = changed(&mut random, &corpus, DATAGRAM);
             world.core.datagram(own, &datagram, world.now);
             world.step();
         }
+    }
+    goes_on(&mut world, viewer, since);
+}
+
+/// What is right to the transport and wrong inside: a publisher whose encoder is broken, or that means harm.
+#[test]
+fn packets_of_a_publisher() {
+    let (mut world, viewer, _) = healthy();
+    let (mut random, since) = (random(), world.now);
+    super::publishing::tracks(&mut world);
+    for codec in [Codec::Vp8, Codec::H264] {
+        let number = if codec == Codec::Vp8 { 2 } else { 3 };
+        let publish = |offer| Publish { video_codecs: vec![codec], ..super::publishing::publish(number)(offer) };
+        let rogue = world.publisher(Client::publisher(peer(number), world.now), publish);
+        let watcher = world.viewer(number + 10, Some(track(10)), Some(track(11)));
+        let worker = world.worker(number, 1 << 20);
+        world.core.add_slot(worker.job, 0, track(11), world.now);
+        world.core.add_slot(worker.job, 1, track(10), world.now);
+        world.until(3000 * MS, |w| w.clients[rogue].connected.is_some() && w.clients[watcher].connected.is_some());
+        let corpus: Vec<Vec<u8>> = match codec {
+            Codec::Vp8 => vec![vec![0x10, 0, 0, 0, 0x9d, 1, 0x2a, 64, 0, 48, 0], vec![0x90, 0x80, 0x81, 2, 1, 0], vec![0x10, 1, 9, 9]],
+            _ => vec![
+                vec![0x67, 0x64, 0, 0x28, 0xac],
+                vec![0x68, 0xee, 0x3c, 0x80],
+                vec![0x7c, 0x85, 1, 2, 3],
+                vec![0x7c, 0x45, 4],
+                vec![0x78, 0, 2, 0x67, 0x64, 0, 2, 0x68, 0xee],
+            ],
+        };
+        for round in 0..setting("SWEEP_ROUNDS", ROUNDS) as u32 {
+            let payload = corpus.get(round as usize).cloned().unwrap_or_else(|| changed(&mut random, &corpus, 1100));
+            let now = world.now;
+            world.clients[rogue].write_part(1, round / 3 * random.random_range(1..9000), now, &payload, random.random());
+            world.clients[rogue].write_part(0, round * 960, now, &payload, false);
+            if round % A_STEP as u32 == 0 {
+                world.step();
+            }
+        }
+        world.run(200 * MS);
+        assert_eq!((world.closed(number), world.closed(number + 10)), (None, None), "{codec:?}");
+        world.core.remove_peer(peer(number), world.now);
+        world.core.remove_peer(peer(number + 10), world.now);
+        world.core.detach_sink(worker.job);
     }
     goes_on(&mut world, viewer, since);
 }
@@ -138,7 +183,7 @@ fn messages_of_workers() {
     }
     assert!(corpus.len() > 10);
     for round in 0..setting("SWEEP_ROUNDS", ROUNDS) {
-        let message = corpus.get(round).cloned().unwrap_or_else(|| changed(&mut random, &corpus));
+        let message = corpus.get(round).cloned().unwrap_or_else(|| changed(&mut random, &corpus, DATAGRAM));
         let moment = world.moment();
         world.core.message(job(2), &message, moment);
         world.core.message(worker.job, &message, moment);
@@ -168,7 +213,7 @@ fn candidates() {
     .map(|text| text.as_bytes().to_vec())
     .collect();
     for round in 0..500 {
-        let candidate = corpus.get(round).cloned().unwrap_or_else(|| changed(&mut random, &corpus));
+        let candidate = corpus.get(round).cloned().unwrap_or_else(|| changed(&mut random, &corpus, DATAGRAM));
         world.core.candidate(peer(1), String::from_utf8_lossy(&candidate).into_owned(), world.now);
         world.step();
     }

@@ -40,6 +40,8 @@ fn one_job_takes_a_track_and_gives_another_and_each_side_asks_for_key_frames() {
     // a viewer's wish goes to the job, the job's to the camera
     let viewer = world.viewer(1, None, Some(made));
     world.until(1000 * MS, |w| w.clients[viewer].got.len() > 10);
+    // who has just begun would begin again
+    world.run(5000 * MS);
     world.asked.clear();
     world.clients[viewer].pli(1);
     world.until(1000 * MS, |w| !w.asked.is_empty());

@@ -69,6 +69,18 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_bytes_make_it_panic_or_keep_more_than_a_frame(bytes in proptest::collection::vec(any::<u8>(), 0..6000), cut in 1usize..700) {
+            let mut frames = Frames::default();
+            for part in bytes.chunks(cut) {
+                let ended = frames.push(part, |frame| assert!((1..=LONGEST).contains(&frame.len()))).is_err();
+                prop_assert!(frames.rest.len() <= 2 + LONGEST);
+                if ended {
+                    break;
+                }
+            }
+        }
+
+        #[test]
         fn however_the_bytes_come_the_frames_come_whole(
             datagrams in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..200), 0..20), cuts in proptest::collection::vec(1usize..300, 1..40)
         ) {

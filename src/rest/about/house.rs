@@ -22,7 +22,11 @@ pub fn status() -> Operation {
         ("restartCounter", Schema::integer("How often a restart by REST had it begin anew since then.")),
         ("lastRestartTime", Schema::moment("When the last of them was.").or_null()),
     ];
-    Operation::new(TAG, "getStatus", "Since when does the server run?").json(200, "The life of the server so far.", Schema::object("", fields))
+    Operation::new(TAG, "getStatus", "Since when does the server run?").json(
+        200,
+        "The life of the server so far.",
+        Schema::object("", fields),
+    )
 }
 
 pub fn config() -> Operation {

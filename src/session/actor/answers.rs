@@ -39,6 +39,15 @@ impl Actor {
         self.undo(peer, denied);
     }
 
+    /// A transport is up.
+    pub(super) fn on_connected(&mut self, peer: PeerId) {
+        tracing::debug!(session = %self.id, ?peer, "media is connected");
+        let Some(Use::Publication { of }) = self.below.use_of(peer).cloned() else { return };
+        if let Some(active) = self.roster.get_mut(&of).and_then(|connection| connection.active_mut()) {
+            active.publishing.heard();
+        }
+    }
+
     /// A transport ended by itself; the peer does not exist any more.
     pub(super) fn on_closed(&mut self, peer: PeerId, cause: Closed) {
         let Some(what) = self.below.forget_peer(peer) else { return };
@@ -46,6 +55,10 @@ impl Actor {
             return self.undo(peer, Denied::BadOffer(format!("the transport ended: {cause}")));
         }
         match what {
+            Use::Publication { of } if self.lost_answer(&of) => {
+                self.lose_transport(&of);
+                self.end_unheard(&of);
+            }
             Use::Publication { of } => {
                 tracing::info!(connection = %of, %cause, "the media transport of a publisher ended; its stream stays published");
                 self.lose_transport(&of);

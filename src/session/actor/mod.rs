@@ -245,7 +245,7 @@ impl Actor {
             Event::Engine(engine::Event::Answered { peer, sdp }) => self.on_answered(peer, sdp),
             Event::Engine(engine::Event::Refused { peer, refusal }) => self.on_refused(peer, &refusal),
             Event::Engine(engine::Event::Closed { peer, cause }) => self.on_closed(peer, cause),
-            Event::Engine(engine::Event::Connected { peer }) => tracing::debug!(session = %self.id, ?peer, "media is connected"),
+            Event::Engine(engine::Event::Connected { peer }) => self.on_connected(peer),
             Event::Engine(engine::Event::TrackLive { track, format }) => self.on_track_live(track, format),
             Event::Jobs(event) => self.on_job(event),
         }

@@ -22,7 +22,8 @@ impl Actor {
         if !connection.role().is_some_and(Role::may_publish) {
             return Err(Denied::MayNotPublish);
         }
-        if connection.active().is_none_or(|active| active.publishing != Publishing::No) {
+        let stale = self.lost_answer(id);
+        if connection.active().is_none_or(|active| active.publishing != Publishing::No) && !stale {
             return Err(Denied::AlreadyPublishing { connection: id.clone(), session: self.id.clone() });
         }
         if call.has_video && stream::publish_codecs(&self.properties).is_empty() {
@@ -37,12 +38,31 @@ impl Actor {
         let tracks = self.below.add_tracks(call.has_audio, call.has_video)?;
         let codec = offer.codec();
         let peer = self.below.publish(id, tracks, offer).inspect_err(|_| self.below.remove_tracks(tracks))?;
+        if stale {
+            self.end_unheard(id);
+        }
         if let Some(active) = self.roster.get_mut(id).and_then(|c| c.active_mut()) {
-            let source = Source::Client { peer: Some(peer), loopback };
+            let source = Source::Client { peer: Some(peer), loopback, unheard: Some(asker.socket) };
             active.publishing = Publishing::Offered(Box::new(Stream { info, tracks, source, codec, renditions: Renditions::default() }));
         }
         self.hold(peer, Hold::Publish(asker.clone()));
         Ok(())
+    }
+
+    /// Was the answer that made this client's stream live lost? It went over a socket that the client has left since, and neither media
+    /// nor a word of the client shows that it knows. Who knows says so right after its `connect` (signaling.md §4.3, §6.8).
+    pub(super) fn lost_answer(&self, id: &ConnectionId) -> bool {
+        let unheard = self.roster.get(id).and_then(|connection| connection.active()?.publishing.unheard());
+        unheard.is_some_and(|socket| !self.links.attached(id, socket))
+    }
+
+    /// Ends a stream that its publisher does not know of.
+    pub(super) fn end_unheard(&mut self, id: &ConnectionId) {
+        let active = self.roster.get_mut(id).and_then(|connection| connection.active_mut());
+        let Some(stream) = active.and_then(|active| active.publishing.end()) else { return };
+        tracing::info!(session = %self.id, connection = %id, "a stream ends whose publisher never heard that it was live");
+        self.tell_others(id, Notice::ParticipantUnpublished { connection: id.clone(), reason: EndReason::NetworkDisconnect });
+        self.end_stream(id, stream, EndReason::NetworkDisconnect);
     }
 
     /// What the engine is told of an offer to publish, the first one or another for the same stream.

@@ -26,7 +26,7 @@ impl Actor {
         let id = &asker.connection;
         let connection = self.roster.get(id).ok_or_else(|| self.unknown(id))?;
         let stream = connection.live().ok_or_else(|| Denied::NotPublishing(id.clone()))?;
-        let Source::Client { peer: before, loopback } = stream.source else { return Err(Denied::NotPublishing(id.clone())) };
+        let Source::Client { peer: before, loopback, .. } = stream.source else { return Err(Denied::NotPublishing(id.clone())) };
         let (tracks, offer) = (stream.tracks, self.offer(&connection.kind, offer, loopback));
         let peer = self.below.publish(id, tracks, offer)?;
         // after the new one is taken: a busy engine leaves all as it was
@@ -35,7 +35,7 @@ impl Actor {
         }
         let active = self.roster.get_mut(id).and_then(|connection| connection.active_mut());
         if let Some(stream) = active.and_then(|active| active.publishing.live_mut()) {
-            stream.source = Source::Client { peer: Some(peer), loopback };
+            stream.source = Source::Client { peer: Some(peer), loopback, unheard: None };
         }
         self.hold(peer, Hold::Reconnect(asker.clone()));
         Ok(())

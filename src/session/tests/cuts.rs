@@ -21,6 +21,8 @@ enum Step {
     Reconnect(usize),
     Signal(usize),
     Leave(usize),
+    /// The media of a publisher comes up.
+    Connected(usize),
     Cut {
         who: usize,
         ms: u64,
@@ -41,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who().prop_map(Step::Reconnect),
         4 => who().prop_map(Step::Signal),
         1 => (0usize..20).prop_map(Step::Leave),
+        1 => who().prop_map(Step::Connected),
         5 => (who(), span, any::<bool>()).prop_map(|(who, ms, silent)| Step::Cut { who, ms, silent }),
         5 => Just(Step::Answer),
         6 => (0u64..8_000).prop_map(Step::Pass),
@@ -88,6 +91,8 @@ struct Guest {
     client: Client,
     place: Place,
     live: bool,
+    /// The socket over which it was told that it is live, until it shows that it heard it, and the transport of that.
+    unheard: Option<(SocketId, PeerId)>,
     heard: Vec<Told>,
 }
 
@@ -113,7 +118,7 @@ impl World {
         let mut guests = Vec::new();
         for _ in 0..CLIENTS {
             let client = house.join(&session, Role::Publisher).await;
-            guests.push(Guest { client, place: Place::Here, live: false, heard: vec![] });
+            guests.push(Guest { client, place: Place::Here, live: false, unheard: None, heard: vec![] });
         }
         guests.iter_mut().for_each(|guest| drop(guest.client.notices()));
         World { house, session, guests, now: 0, told: vec![], offers: vec![], signals: 0 }
@@ -145,9 +150,29 @@ impl World {
             Step::Pass(ms) => self.pass(ms).await,
             Step::Publish(who) | Step::Unpublish(who) | Step::Subscribe(who, _) | Step::Reconnect(who) | Step::Signal(who)
                 if self.guests[who].place != Place::Here => {}
+            Step::Connected(who) => {
+                let guest = &mut self.guests[who];
+                if let Some((_, peer)) = guest.unheard.take_if(|_| guest.live)
+                    && self.house.peers.contains(&peer)
+                {
+                    self.house.say(engine::Event::Connected { peer }).await;
+                    self.house.pump().await;
+                }
+            }
             Step::Publish(who) => {
-                if self.request(who, Call::Publish(publish_call())).await {
+                let guest = &self.guests[who];
+                // only what it does not know of may be published again
+                let unknown = guest.live && guest.unheard.is_some_and(|(socket, _)| socket != guest.client.socket);
+                let (live, offered) = (guest.live, self.house.published.len());
+                self.request(who, Call::Publish(publish_call())).await;
+                if self.house.published.len() > offered {
                     self.offers.push((*self.house.offers.back().unwrap(), who));
+                    assert!(!live || unknown, "it is live and knows it");
+                    if std::mem::take(&mut self.guests[who].live) {
+                        self.tell_others(who, Told::Unpublished);
+                    }
+                } else {
+                    assert!(!unknown, "refused because of a stream it does not know of");
                 }
             }
             Step::Unpublish(who) => {
@@ -162,7 +187,9 @@ impl World {
             }
             Step::Reconnect(who) => {
                 let call = Call::Reconnect { stream: self.stream_of(who), offer: String::new() };
-                self.request(who, call).await;
+                if self.request(who, call).await {
+                    self.guests[who].unheard = None;
+                }
             }
             Step::Signal(who) => {
                 self.signals += 1;
@@ -204,6 +231,7 @@ impl World {
         self.house.pump().await;
         if let Some((_, who)) = self.offers.iter().find(|(offer, _)| *offer == peer).copied() {
             self.guests[who].live = true;
+            self.guests[who].unheard = Some((self.guests[who].client.socket, peer));
             self.tell_others(who, Told::Published);
         }
     }

@@ -158,3 +158,83 @@ async fn only_streams_that_exist_are_reconnected() {
     }
     assert!(house.is_empty_below());
 }
+
+/// The answer to publishVideo went into a socket that was dead: the session has a stream of which its publisher knows nothing.
+async fn unknown_stream(house: &mut House, session: &SessionHandle) -> (Client, PeerId) {
+    let mut alice = house.join(session, Role::Publisher).await;
+    alice.start(Call::Publish(publish_call())).await;
+    house.pump().await;
+    let peer = house.published.last().unwrap().peer;
+    // what waits on the old socket is never read
+    alice.rejoin(house).await.unwrap();
+    (alice, peer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_publisher_never_heard_of_it_is_replaced_by_its_next() {
+    let mut house = House::new();
+    let session = house.session();
+    let mut bob = house.join(&session, Role::Subscriber).await;
+    let (mut alice, lost) = unknown_stream(&mut house, &session).await;
+    let notices = bob.notices();
+    let Some(Notice::ParticipantPublished { stream: stale, .. }) = notices.last() else { panic!("{notices:?}") };
+    bob.call(&mut house, subscribe(&stale.stream)).await.unwrap();
+
+    // an offer that is refused at once changes nothing
+    let nothing = PublishCall { has_audio: false, has_video: false, ..publish_call() };
+    assert!(alice.call(&mut house, Call::Publish(nothing)).await.is_err());
+    assert_eq!(bob.notices(), []);
+    let Ok(Reply::Published { stream, .. }) = alice.call(&mut house, Call::Publish(publish_call())).await else { panic!() };
+    assert_ne!(stream, stale.stream);
+    let (connection, reason) = (alice.id(), EndReason::NetworkDisconnect);
+    let notices = bob.notices();
+    let [unpublished, Notice::ParticipantPublished { stream: fresh, .. }] = notices.as_slice() else { panic!("{notices:?}") };
+    assert_eq!((unpublished, &fresh.stream), (&Notice::ParticipantUnpublished { connection, reason }, &stream));
+    assert!(!house.peers.contains(&lost) && house.peers.len() == 1 && house.tracks.len() == 2, "nothing of the first is left");
+    assert_eq!(alice.notices(), []);
+    let again = alice.call(&mut house, Call::Publish(publish_call())).await;
+    assert!(matches!(again, Err(Denied::AlreadyPublishing { .. })), "of this one it knows: {again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_publisher_never_heard_of_it_ends_with_its_transport() {
+    let mut house = House::new();
+    let session = house.session();
+    let mut bob = house.join(&session, Role::Subscriber).await;
+    let (mut alice, lost) = unknown_stream(&mut house, &session).await;
+    bob.notices();
+    house.close_peer(lost, Closed::NeverConnected).await;
+    house.pump().await;
+    let (connection, reason) = (alice.id(), EndReason::NetworkDisconnect);
+    assert_eq!(bob.notices(), [Notice::ParticipantUnpublished { connection, reason }]);
+    assert!(house.is_empty_below());
+    assert!(alice.call(&mut house, Call::Publish(publish_call())).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_its_publisher_knows_of_outlives_the_socket_of_its_answer() {
+    for knows_by_media in [true, false] {
+        let mut house = House::new();
+        let session = house.session();
+        let mut bob = house.join(&session, Role::Subscriber).await;
+        let (mut alice, peer) = unknown_stream(&mut house, &session).await;
+        let notices = bob.notices();
+        let Some(Notice::ParticipantPublished { stream, .. }) = notices.last() else { panic!("{notices:?}") };
+        let stream = stream.stream.clone();
+        let mut transport = peer;
+        if knows_by_media {
+            house.say(engine::Event::Connected { peer }).await;
+        } else {
+            assert!(alice.call(&mut house, reconnect(&stream)).await.is_ok());
+            transport = house.published.last().unwrap().peer;
+        }
+        house.pump().await;
+        bob.notices();
+        let again = alice.call(&mut house, Call::Publish(publish_call())).await;
+        assert!(matches!(again, Err(Denied::AlreadyPublishing { .. })), "{again:?}");
+        house.close_peer(transport, Closed::IceLost).await;
+        house.pump().await;
+        assert_eq!(bob.notices(), [], "it may come back");
+        assert!(alice.call(&mut house, reconnect(&stream)).await.is_ok());
+    }
+}

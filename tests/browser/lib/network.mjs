@@ -47,6 +47,8 @@ class Gate {
 class Relay {
   #ways = new Map();
   #open = true;
+  /** Which datagrams of the box get lost. */
+  loses = () => false;
 
   async start(target) {
     this.near = createSocket('udp4');
@@ -62,7 +64,7 @@ class Relay {
     const from = `${address}:${port}`;
     if (!this.#ways.has(from)) {
       const far = createSocket('udp4');
-      far.on('message', (datagram) => this.#open && this.near.send(datagram, port, address));
+      far.on('message', (datagram) => this.#open && !this.loses(datagram) && this.near.send(datagram, port, address));
       this.#ways.set(from, far);
     }
     return this.#ways.get(from);

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+
+/** Far less than the 10 s between two keyframes of the camera, and what a busy machine may add, ms. */
+const LIMIT_MS = 2_500;
+
+/** RFC 7983, RFC 5761 §4. */
+const isMedia = (datagram) => datagram[0] >= 128 && datagram[0] < 192 && !(datagram[1] >= 192 && datagram[1] < 224);
+
+/** What of the box's datagrams is lost, by name; each is a filter of its own with a count. */
+const LOSSES = {
+  'the last flight of the handshake': () => {
+    let lost = 0;
+    // DTLS 1.2: it begins with ChangeCipherSpec
+    return (datagram) => datagram[0] === 20 && lost++ === 0;
+  },
+  'the first three packets of media': () => {
+    const lost = [];
+    return (datagram) => isMedia(datagram) && lost.length < 3 && lost.push(datagram) > 0;
+  },
+};
+
+export default {
+  title: 'a camera with a keyframe every 10 s is seen at once although the first datagrams are lost',
+  async run(context) {
+    const session = await context.session();
+    const camera = await session.camera(await context.camera('--gop', '150'), { onlyPlayWithSubscribers: false });
+    const first = await context.participant();
+    await first.join(await session.token({ role: 'SUBSCRIBER' }));
+    await first.event('streamCreated', { stream: camera });
+    await first.decodes(camera, 30);
+    for (const [name, loss] of Object.entries(LOSSES)) {
+      const network = await context.network();
+      const losing = loss();
+      let lost = 0;
+      network.relay.loses = (datagram) => {
+        const gone = losing(datagram);
+        lost += gone ? 1 : 0;
+        return gone;
+      };
+      const viewer = await context.participant(undefined, { network });
+      await viewer.join(await session.token({ role: 'SUBSCRIBER' }), '', false);
+      await viewer.event('streamCreated', { stream: camera });
+      await viewer.do('subscribe', camera);
+      await viewer.decodes(camera, 10);
+      const took = Math.round(await viewer.do('firstFrame', camera));
+      context.measured(`first frame after subscribe() without ${name}`, `${took} ms`);
+      assert.ok(lost > 0, `${name}: something was lost`);
+      assert.ok(took < LIMIT_MS, `without ${name} the first frame came after ${took} ms`);
+      await viewer.page.context().close();
+    }
+  },
+};
