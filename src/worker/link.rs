@@ -18,6 +18,9 @@ use thiserror::Error;
 /// How long a job may take to end by itself after the control socket closed.
 const END: Duration = Duration::from_millis(1900);
 
+/// How long a job waits that has nothing left to wait for.
+const CLOSED: Duration = Duration::from_millis(5);
+
 /// The control socket and the media socket, taken from their descriptors; `None` when there are none. Call once, first thing.
 pub fn take() -> Option<(UnixStream, OwnedFd)> {
     let claim = |number: i32| {
@@ -91,10 +94,11 @@ impl Link {
         }
     }
 
-    /// Waits until there is something to read here, `limit` ms at most. What has closed is not waited for: then all of that time.
+    /// Waits until there is something to read here, `limit` ms at most. Once it has closed the job is about to hear so from [`guard`]
+    /// and to end: then only for a moment.
     pub fn wait(&self, limit: u8) {
         if self.closed {
-            std::thread::sleep(Duration::from_millis(limit.into()));
+            std::thread::sleep(CLOSED);
         } else {
             let _ = poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], PollTimeout::from(limit));
         }
