@@ -2,8 +2,8 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | [`lockout`] | how long an address has to wait after wrong secrets |
-//! | [`crowd`] | how much of something one address may have at a time |
+//! | `lockout` | how long an address has to wait after wrong secrets |
+//! | `crowd` | how much of something one address may have at a time |
 //! | [`body`] | reading a request body of bounded size in bounded time |
 //! | [`pace`] | ending connections whose other end takes nothing any more |
 //!
@@ -11,8 +11,8 @@
 //! guesses secrets would name a new address with each guess; so all who come through one proxy share its allowance.
 
 pub mod body;
-pub mod crowd;
-pub mod lockout;
+mod crowd;
+mod lockout;
 pub mod pace;
 
 pub use crowd::{Crowd, Place};

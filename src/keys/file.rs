@@ -36,6 +36,8 @@ pub enum Error {
     Past,
     #[error("there are {MOST} keys already; revoke one that nobody needs")]
     TooMany,
+    #[error("the keys are being changed by somebody else all the time; try again")]
+    Busy,
     #[error("the keys in {} are not understood ({why}), so all of them are refused; mend that file or remove it", path.display())]
     Garbled { path: PathBuf, why: String },
     #[error("the file {} cannot be used: {why}", path.display())]
@@ -128,7 +130,10 @@ impl KeyFile {
 
     fn change<T>(&self, patience: Duration, change: impl FnOnce(&mut Vec<Key>) -> Result<T, Error>) -> Result<T, Error> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(|error| self.failed(&error))?;
-        let _lock = self.lock(patience).map_err(|error| self.failed(&error))?;
+        let _lock = self.lock(patience).map_err(|error| match error.kind {
+            disk::Kind::Locked => Error::Busy,
+            _ => self.failed(&error),
+        })?;
         let before = self.list()?;
         let mut keys = before.clone();
         let done = change(&mut keys)?;
@@ -227,7 +232,14 @@ mod tests {
         let file = KeyFile::in_state(state.path());
         let maker = |word: &'static str| {
             let file = file.clone();
-            std::thread::spawn(move || (0..20).for_each(|n| drop(file.create(wish(&format!("{word}{n}")), 5).unwrap())))
+            std::thread::spawn(move || {
+                for n in 0..20 {
+                    // on a slow disk the other one may have it for long
+                    let made = std::iter::repeat_with(|| file.create(wish(&format!("{word}{n}")), 5));
+                    let mut made = made.skip_while(|made| matches!(made, Err(Error::Busy)));
+                    made.next().expect("it goes on for ever").unwrap();
+                }
+            })
         };
         ["a", "b"].map(maker).into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(names(&file).len(), 40);

@@ -99,7 +99,7 @@ impl World {
             (Step::Left(n), _) => self.recorder.iter().for_each(|recorder| recorder.left(&cast(n).stream)),
             (Step::Stop, _) => drop(self.recorder.take().map(|recorder| recorder.stop(StopReason::RecordingStoppedByServer))),
             (Step::Forget, _) => self.recorder = None,
-            (Step::Pass(seconds), _) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            (Step::Pass(seconds), _) => Clock::System.sleep(Duration::from_secs(seconds)).await,
             _ => {}
         }
         self.settle().await;
@@ -116,7 +116,7 @@ impl World {
     async fn settle(&mut self) {
         loop {
             // simulated time goes on only when nobody works, the disk included
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            Clock::System.sleep(Duration::from_millis(1)).await;
             while self.orders.try_recv().is_ok() {}
             let Ok(command) = self.commands.try_recv() else { break };
             // who is down hears nothing

@@ -121,7 +121,7 @@ impl From<keys::Error> for Failure {
             keys::Error::BadName | keys::Error::Past => StatusCode::BAD_REQUEST,
             keys::Error::Unknown(_) => StatusCode::NOT_FOUND,
             keys::Error::Exists(_) | keys::Error::TooMany => StatusCode::CONFLICT,
-            keys::Error::Garbled { .. } | keys::Error::Disk { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            keys::Error::Busy | keys::Error::Garbled { .. } | keys::Error::Disk { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Failure::own(status, error.to_string())
     }

@@ -83,7 +83,7 @@ async fn of_every_kind() {
         while let Some(ended) = held.try_join_next() {
             dropped.push(ended.unwrap());
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        Clock::System.sleep(Duration::from_millis(100)).await;
     }
     let latest = dropped.iter().map(|(kind, took)| *took.as_ref().unwrap_or_else(|_| panic!("{kind:?} is held for {DROPPED:?}"))).max();
     println!("{} dropped, the last after {latest:.1?}; the slowest ordinary request took {slowest:.2?}", dropped.len());

@@ -27,10 +27,11 @@ pub fn recording_to(folder: &Path) -> Options {
     options().env("OPENVIDU_RECORDING", "true").env("OPENVIDU_RECORDING_PATH", folder.display())
 }
 
-/// Width and height of the streams of a film or a picture, in px. Fails the test if ffprobe complains.
+/// Width and height of the streams of a film or a picture, in px. Fails the test if ffprobe cannot read it; of small pictures it says
+/// by mistake that their end is missing.
 pub fn sizes(file: &Path) -> Vec<(u32, u32)> {
     let mut ffprobe = Command::new("ffprobe");
-    ffprobe.args(["-v", "warning", "-of", "csv=p=0", "-show_entries", "stream=width,height"]).arg(file);
+    ffprobe.args(["-v", "error", "-of", "csv=p=0", "-show_entries", "stream=width,height"]).arg(file);
     let output = ffprobe.output().expect("ffprobe is installed");
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("ffprobe writes text");
@@ -169,7 +170,7 @@ impl House {
                     return format!("{id}/{id}.jpg");
                 }
                 assert_eq!(answer.status, 404, "{}", answer.text());
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                Clock::System.sleep(Duration::from_millis(50)).await;
             }
         };
         tokio::time::timeout(span, waiting).await.unwrap_or_else(|_| panic!("recording {id} has no thumbnail within {span:?}"))

@@ -75,7 +75,9 @@ const REFUSED: usize = 30;
 fn lateness(seen: &Record, from: Instant) -> Option<(usize, Duration)> {
     let mut pictures: BTreeMap<u32, Instant> = BTreeMap::new();
     let video = seen.packets.iter().filter(|packet| packet.kind == MediaKind::Video);
-    video.for_each(|packet| drop(pictures.entry(packet.ts).or_insert(packet.at)));
+    for packet in video {
+        pictures.entry(packet.ts).or_insert(packet.at);
+    }
     let (first, began) = pictures.iter().min_by_key(|(_, at)| **at).map(|(ts, at)| (*ts, *at))?;
     // µs by which one took longer than the first, or less
     let delay = |ts: u32, at: Instant| (at - began).as_micros() as i64 - i64::from(ts.wrapping_sub(first)) * 100 / 9;

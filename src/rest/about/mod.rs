@@ -56,6 +56,7 @@ fn described(route: &Route) -> Described {
         Some(_) => Access::Credentials,
     };
     let scopes = route.needs.map(Right::scopes).unwrap_or_default();
+    let scopes = scopes.split(" or ").filter(|scope| !scope.is_empty()).map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(" or ");
     Described { method: route.method, path: route.path, access, scopes, operation: (route.about)() }
 }
 

@@ -15,6 +15,9 @@ static STRICT: LazyLock<Value> = LazyLock::new(|| {
     document
 });
 
+/// What other doors serve, which a bench may not have.
+const ELSEWHERE: [&str; 3] = ["/metrics", "/openvidu", "/openvidu/api/docs"];
+
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
 fn close(value: &mut Value) {
@@ -64,6 +67,9 @@ impl Asked {
             );
             return;
         };
+        if answer.status == 404 && ELSEWHERE.contains(&template) {
+            return;
+        }
         let described = &operation["responses"][answer.status.to_string()];
         assert!(described.is_object(), "{method} {template}: status {} is not documented: {}", answer.status, answer.text);
         if answer.text.is_empty() {

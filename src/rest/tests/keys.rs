@@ -95,8 +95,9 @@ impl World {
     /// With keys of these scopes, called as these but with `-`, and one `spare`.
     async fn new(recorded: Recorded, scopes: &[&'static str]) -> World {
         let mut bench = Bench::new();
-        // another door behind the same frame
-        let metrics = Router::new().route("/metrics", get(|| async { "measured" }));
+        // other doors behind the same frame
+        let docs = get(|| async { axum::response::Html("<p>docs</p>") });
+        let metrics = Router::new().route("/metrics", get(|| async { "measured" })).route("/openvidu/api/docs", docs);
         bench.app = frame(routes(bench.api.clone()).merge(metrics), bench.api.clone());
         let (mut ids, mut secrets) = (BTreeMap::new(), vec![PASSWORD.to_owned()]);
         for session in ["own", "foreign"] {
