@@ -423,10 +423,10 @@ mod tests {
         assert_eq!((stats.peers, stats.tracks, stats.feeds, stats.panics, stats.events_lost), (1, 1, 1, 0, 0));
         assert!(stats.sent > 60 && stats.send_calls < stats.sent && stats.received > 0);
 
-        // without key frames the viewer's wish reaches the worker
-        rig.client.pli(0);
+        // the viewer's wish reaches the worker, once it is no beginner any more that is served from the cache
         let worker = rig.worker.as_raw_fd();
-        rig.until(|_| {
+        rig.until(|rig| {
+            rig.client.pli(0);
             let mut buffer = [0; 64];
             let length = recv(worker, &mut buffer, MsgFlags::MSG_DONTWAIT).unwrap_or(0);
             Message::parse(&buffer[..length]) == Ok(Message::KeyframeRequest { slot: 0 })
