@@ -49,7 +49,7 @@ impl Key {
         (key, secret)
     }
 
-    /// Is its secret the one with this [`hash`]?
+    /// Is its secret the one with this hash?
     pub fn has(&self, hash: &str) -> bool {
         self.sha256.as_bytes().ct_eq(hash.as_bytes()).into()
     }

@@ -47,7 +47,7 @@ impl Schema {
         Schema(json!({ "$ref": format!("#/components/schemas/{name}") }))
     }
 
-    /// An object; who has all of `fields`, and [`Schema::or`] which of them may be absent.
+    /// An object with all of `fields`; [`Schema::optional`] tells which of them may be absent.
     pub fn object<'a>(description: &str, fields: impl IntoIterator<Item = (&'a str, Schema)>) -> Schema {
         let fields: Map<String, Value> = fields.into_iter().map(|(name, schema)| (name.to_owned(), schema.0)).collect();
         let required: Vec<&String> = fields.keys().collect();
