@@ -26,6 +26,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How long the last picture of a source that sends none stays, in ns; then its cell is black.
 const HOLD: u64 = 5_000_000_000;
 
+/// What is taken off the length of pictures. One that ends exactly where the mixer is counts as its next, not as past: a mixer that
+/// waits for a late source takes one picture each time, and would show a source it has once fallen behind of late until it waits no
+/// more. Past pictures are skipped at once.
+const SHORTER: ClockTime = ClockTime::from_mseconds(1);
+
 /// Names of branches, by which the bus tells a slot's trouble from everybody's.
 pub const PREFIX: &str = "slot-";
 
@@ -169,7 +174,9 @@ fn watch_pictures(bin: &Bin, screen: Screen, began: u64, cut: &Arc<Cut>, shape: 
                 let use_from = of_use_from(now, cut.reached());
                 let place = screen.lock().unwrap_or_else(PoisonError::into_inner).place(pts, use_from);
                 let Some(place) = place else { return PadProbeReturn::Drop };
-                buffer.make_mut().set_pts(ClockTime::from_nseconds(place));
+                let buffer = buffer.make_mut();
+                buffer.set_pts(ClockTime::from_nseconds(place));
+                buffer.set_duration(buffer.duration().map(|duration| duration.saturating_sub(SHORTER)));
                 lock(&shape).first.get_or_insert(place);
             }
             _ => return PadProbeReturn::Ok,

@@ -21,8 +21,8 @@ use std::sync::mpsc::Receiver;
 /// How often the job looks at its media, in ms: a picture's time. Whatever came meanwhile is taken at once, so that threads are woken
 /// seldom and find more to do; the mixers wait longer than that by far.
 const TICK_MS: u8 = 40;
-/// How long the mixers may take to pass the end, in ns; they are late by half a second at most.
-const ENDING: u64 = 1_000_000_000;
+/// How long the mixers may take to pass the end, in ns: they are late by half a second, on a machine that cannot keep up by more.
+const ENDING: u64 = 3_000_000_000;
 /// How long encoders and writer may take to finish, in ns. Then the file is left as it is: playable, and to be recovered.
 const DRAINING: u64 = 5_000_000_000;
 /// Pause between two reports of what was lost, in ns.
