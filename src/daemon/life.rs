@@ -5,13 +5,15 @@ use crate::clock::Clock;
 use crate::rest::status::Life;
 use std::ffi::OsStr;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Name of the variable. No property: nobody but the daemon sets it.
 const NAME: &str = "RESTARTED_VIDUCT";
 
-/// The life of this process; one that was not restarted begins now.
+/// The life of this process, the same whenever it is asked for; one that was not restarted begins with the first time.
 pub fn of(clock: Clock) -> Life {
-    read(std::env::var_os(NAME).as_deref(), clock.unix_ms())
+    static LIFE: OnceLock<Life> = OnceLock::new();
+    *LIFE.get_or_init(|| read(std::env::var_os(NAME).as_deref(), clock.unix_ms()))
 }
 
 /// Tells the process that takes over.

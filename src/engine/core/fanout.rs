@@ -91,10 +91,10 @@ impl Core {
         self.ask_source(id, now);
     }
 
-    /// A viewer asks for a key frame.
+    /// A viewer asks for a key frame. A camera makes one when it likes, so a beginner gets the last one again; a browser makes one at once.
     pub(super) fn picture_wanted(&mut self, id: PeerId, track_id: TrackId, now: Instant) {
-        let cached = self.tracks.get(&track_id).is_some_and(|track| !track.cached().is_empty());
-        let peer = self.peers.get_mut(&id).filter(|_| cached);
+        let repeats = self.tracks.get(&track_id).is_some_and(|track| track.view().camera && !track.cached().is_empty());
+        let peer = self.peers.get_mut(&id).filter(|_| repeats);
         match peer.and_then(|peer| peer.ask_for_picture(track_id, now)) {
             Some((index, Wanted::Beginning)) => self.join_line(id, index, track_id, now),
             Some((_, Wanted::Patience)) => {}
