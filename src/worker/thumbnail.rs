@@ -1,7 +1,7 @@
 //! The job that makes a thumbnail: one picture from the middle of a film, decoded, made small, written as JPEG.
 //!
 //! ```text
-//! film ─> qtdemux ─> h264parse ─> decoder ─> scaler ─> jpegenc ─> appsink ─> file, synced
+//! film ─> qtdemux ─> decoder ─> scaler ─> jpegenc ─> appsink ─> file, synced
 //! ```
 //!
 //! The pipeline never plays: it is sought to the middle while it is paused, and gives the picture that is shown there. That decodes from
@@ -10,6 +10,8 @@
 use super::pipeline::Pipeline;
 use super::{Turn, Turns};
 use crate::causes::with_causes;
+use crate::hardware::{self, decoders};
+use crate::rtp::Codec;
 use crate::wire::control::{Failure, FailureKind};
 use crate::wire::thumbnail::ThumbnailSpec;
 use gstreamer::prelude::*;
@@ -20,8 +22,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 
-/// In software: hardware decoders are few, and live pictures need them. The first that is there.
-const DECODERS: [(&str, &str); 2] = [("avdec_h264", "avdec_h264 max-threads=1"), ("openh264dec", "openh264dec")];
 /// Of 100; as small as shows no blocks.
 const QUALITY: u32 = 80;
 /// Between two looks whether the job is to end.
@@ -38,16 +38,18 @@ pub fn run(spec: &ThumbnailSpec, turns: Turns, queue: &Receiver<Turn>) -> Result
 }
 
 fn build(pipeline: &Pipeline, spec: &ThumbnailSpec) -> Result<AppSink, Failure> {
-    let decoder = DECODERS.into_iter().find(|(element, _)| ElementFactory::find(element).is_some());
-    let Some((_, decoder)) = decoder else {
-        let text = "GStreamer has none of avdec_h264, openh264dec; install the plug-in of one of them".into();
-        return Err(Failure { kind: FailureKind::Unsupported, text });
-    };
+    // in software: hardware decoders are few, and live pictures need them
+    let decoder = hardware::choose(decoders::of(Codec::H264), false, |element| ElementFactory::find(element).is_some());
+    let decoder = decoder.map_err(|missing| {
+        let text = format!("GStreamer has none of {missing}; install the plug-in of one of them");
+        Failure { kind: FailureKind::Unsupported, text }
+    })?;
     // the scaler finds the height that keeps the shape
     let small = format!("video/x-raw,width={},pixel-aspect-ratio=1/1", spec.width);
     let description = format!(
-        "filesrc name=film ! qtdemux name=film-parts film-parts.video_0 ! h264parse ! {decoder} ! videoscale add-borders=false \
-         ! {small} ! videoconvert ! jpegenc quality={QUALITY} ! appsink name=picture sync=false"
+        "filesrc name=film ! qtdemux name=film-parts film-parts.video_0 ! {} ! videoscale add-borders=false \
+         ! {small} ! videoconvert ! jpegenc quality={QUALITY} ! appsink name=picture sync=false",
+        decoder.description
     );
     let bin = gstreamer::parse::bin_from_description(&description, false).map_err(|error| match error.kind() {
         Some(gstreamer::ParseError::NoSuchElement) => Failure { kind: FailureKind::Unsupported, text: error.message().into() },
