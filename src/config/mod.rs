@@ -5,6 +5,7 @@
 //! reference page. Everything here is pure: environment, file text and surroundings are arguments. A [`Config`] is never changed:
 //! a reload makes another one.
 
+mod authorization;
 pub mod document;
 pub mod load;
 mod nearest;
@@ -13,6 +14,7 @@ pub mod revise;
 mod secret;
 pub mod value;
 
+pub use authorization::{Authorization, USER};
 pub use load::{Loaded, Sources, load};
 pub use nearest::nearest;
 pub use properties::{PROPERTIES, Property, Shown};

@@ -2,15 +2,11 @@
 //!
 //! What is compared are digests: they are equally long whatever is given, so not even the secret's length shows in the time.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use super::authorization::{Authorization, USER};
 use ring::digest::{SHA256, digest};
 use std::fmt;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
-
-/// User name of the API (rest.md §2.1).
-const USER: &str = "OPENVIDUAPP";
 
 /// `OPENVIDU_SECRET`. `Debug` does not show it and there is no `Display`.
 #[derive(Clone)]
@@ -34,15 +30,9 @@ impl Secret {
 
     /// Does this `Authorization` header carry `OPENVIDUAPP:<secret>` by HTTP Basic (RFC 7617)?
     pub fn opens(&self, authorization: &str) -> bool {
-        let Some((scheme, credentials)) = authorization.trim().split_once(' ') else { return false };
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return false;
-        }
-        let Ok(decoded) = STANDARD.decode(credentials.trim()) else { return false };
-        let Ok(text) = String::from_utf8(decoded) else { return false };
-        let Some((user, password)) = text.split_once(':') else { return false };
+        let Some(Authorization::Basic { user, password }) = Authorization::parse(authorization) else { return false };
         // both are compared whichever is wrong
-        same(USER, user) & self.matches(password)
+        same(USER, &user) & self.matches(&password)
     }
 }
 
@@ -60,6 +50,8 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
 
     fn basic(text: &str) -> String {
         format!("Basic {}", STANDARD.encode(text))

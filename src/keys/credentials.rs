@@ -1,11 +1,7 @@
 //! What an `Authorization` header presents as a key. Pure.
 
 use super::key::PREFIX;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-/// The user that client libraries of OpenVidu always send.
-const CLIENT_USER: &str = "OPENVIDUAPP";
+use crate::config::{Authorization, USER};
 
 /// A key somebody presents.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,16 +14,9 @@ pub struct Presented {
 /// The key of `Bearer <key>` (RFC 6750), or of `Basic` with its name or `OPENVIDUAPP` for the user (RFC 7617). `None`: the header is
 /// about something else.
 pub fn presented(authorization: &str) -> Option<Presented> {
-    let (scheme, rest) = authorization.trim().split_once(' ')?;
-    let rest = rest.trim();
-    let (name, secret) = if scheme.eq_ignore_ascii_case("bearer") {
-        (None, rest.to_owned())
-    } else if scheme.eq_ignore_ascii_case("basic") {
-        let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-        let (user, password) = text.split_once(':')?;
-        (Some(user.to_owned()).filter(|user| user != CLIENT_USER), password.to_owned())
-    } else {
-        return None;
+    let (name, secret) = match Authorization::parse(authorization)? {
+        Authorization::Bearer(secret) => (None, secret),
+        Authorization::Basic { user, password } => (Some(user).filter(|user| user != USER), password),
     };
     secret.starts_with(PREFIX).then_some(Presented { name, secret })
 }
@@ -35,6 +24,8 @@ pub fn presented(authorization: &str) -> Option<Presented> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
 
     #[test]
     fn both_schemes_are_understood() {

@@ -1,6 +1,7 @@
 //! One key: its name, how far it reaches, when it ends, and the hash of its secret. Pure, but for the dice.
 
 use super::scope::Scope;
+use crate::config::USER;
 use crate::ids::secret_text;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -72,7 +73,7 @@ pub fn day(unix_ms: u64) -> u64 {
 /// May a key be called so? Names are user names of HTTP Basic, and segments of paths.
 pub fn is_name(text: &str) -> bool {
     let letters = text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-'));
-    letters && (1..=NAME).contains(&text.len()) && !text.eq_ignore_ascii_case("OPENVIDUAPP")
+    letters && (1..=NAME).contains(&text.len()) && !text.eq_ignore_ascii_case(USER)
 }
 
 /// Scopes as they are written everywhere.

@@ -1,6 +1,7 @@
 //! What an `Authorization` header of a viewer says.
 
 use super::error::Problem;
+use crate::config::Authorization;
 use crate::ids::SessionId;
 use crate::keys::{Keyring, PREFIX, Refused, Right};
 use crate::session::{Access, Denied};
@@ -11,8 +12,10 @@ use std::net::IpAddr;
 /// looked after as guesses: tokens are as long as keys, and players repeat used ones. Errors: 401, 429 too many wrong ones, 403 a key
 /// that may not watch, 404 one that does not reach this session.
 pub async fn access(authorization: Option<&str>, client: IpAddr, session: &SessionId, keyring: &Keyring) -> Result<Access, Problem> {
-    if let Some(token) = authorization.and_then(bearer).filter(|text| !text.starts_with(PREFIX)) {
-        return token_of(token).map(Access::Token).ok_or_else(|| unauthorized(&Refused::Wrong));
+    if let Some(Authorization::Bearer(token)) = authorization.and_then(Authorization::parse)
+        && !token.starts_with(PREFIX)
+    {
+        return token_of(&token).map(Access::Token).ok_or_else(|| unauthorized(&Refused::Wrong));
     }
     let grant = keyring.who(client, authorization).await.map_err(|refused| match refused {
         Refused::Locked(locked) => locked.into(),
@@ -31,11 +34,6 @@ pub async fn access(authorization: Option<&str>, client: IpAddr, session: &Sessi
 
 fn unauthorized(refused: &Refused) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, format!("{refused}; or Bearer with the token of a connection"))
-}
-
-fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn token_of(text: &str) -> Option<String> {
