@@ -5,11 +5,11 @@
 //! control socket have to say. Only the closing of the control socket ends a worker; SIGINT and SIGTERM are for the daemon,
 //! which then closes the socket. A worker that cannot end by itself is ended by its own guard thread (`link::guard`).
 //!
-//! `pipeline` owns a pipeline and its safe end, `bus` is the one translator of bus messages, `camera` is the job that pulls a
-//! camera, `compose` the one that mixes many streams into one file, `transcode` the one that makes another codec of a picture,
-//! `thumbnail` the one that makes one picture of a film. What several jobs do stands beside them: `inlet` makes whole access units of
-//! the packets that a job is given, `source` gives them to a decoder, `unit` and `output` make them of those that it gives. A job runs
-//! once and returns why it ended; trying again is the supervisor's.
+//! `process` is what a worker asks of the operating system for itself, `pipeline` owns a pipeline and its safe end, `bus` is the one
+//! translator of bus messages, `camera` is the job that pulls a camera, `compose` the one that mixes many streams into one file,
+//! `transcode` the one that makes another codec of a picture, `thumbnail` the one that makes one picture of a film. What several jobs
+//! do stands beside them: `inlet` makes whole access units of the packets that a job is given, `source` gives them to a decoder,
+//! `unit` and `output` make them of those that it gives. A job runs once and returns why it ended; trying again is the supervisor's.
 
 mod bus;
 mod camera;
@@ -18,6 +18,7 @@ mod inlet;
 mod link;
 mod output;
 mod pipeline;
+mod process;
 mod socket;
 mod source;
 mod thumbnail;
@@ -26,7 +27,6 @@ mod unit;
 mod watchdog;
 
 use crate::wire::control::{Failure, FromWorker, Spec, ToWorker};
-use nix::sys::signal::{SigHandler, Signal, signal};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
@@ -73,7 +73,7 @@ pub fn run() -> ExitCode {
         eprintln!("viduct worker is started by the daemon: descriptors 3 and 4 have to be its sockets");
         return ExitCode::from(2);
     };
-    ignore_signals();
+    process::settle();
     let (turns, queue) = Turns::channel();
     let mut link = link::Link::new(control);
     if let Err(error) = link::guard(&link, turns.clone()) {
@@ -104,13 +104,4 @@ pub fn run() -> ExitCode {
         Err(failure) => FromWorker::Failed { failure },
     });
     ExitCode::SUCCESS
-}
-
-fn ignore_signals() {
-    for which in [Signal::SIGINT, Signal::SIGTERM] {
-        // SAFETY: no handler function is installed; ignoring a signal runs no code of ours.
-        if let Err(error) = unsafe { signal(which, SigHandler::SigIgn) } {
-            eprintln!("worker cannot ignore {which}: {error}");
-        }
-    }
 }

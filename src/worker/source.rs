@@ -13,9 +13,12 @@ const WAITING: u64 = 16 * 1024 * 1024;
 pub struct Full;
 
 /// An `appsrc` of this name for units of `codec`, as `gst-launch` reads it. It says that it keeps units as long as need be: else a
-/// mixer may not wait for it as long as the decoder takes.
+/// mixer may not wait for it as long as the decoder takes. Nobody listens to its signals.
 pub fn description(name: &str, codec: Codec) -> String {
-    format!("appsrc name={name} is-live=true format=time max-bytes=0 min-latency=0 max-latency=10000000000 caps={}", caps(codec))
+    format!(
+        "appsrc name={name} emit-signals=false is-live=true format=time max-bytes=0 min-latency=0 max-latency=10000000000 caps={}",
+        caps(codec)
+    )
 }
 
 /// What a unit is. Opus in RTP always has two channels (RFC 7587 section 4.1).

@@ -10,12 +10,13 @@ use crate::wire::compose::{ComposedAudio, ComposedVideo};
 pub const DECODER: &str = "decoder";
 
 /// Access units to raw media. Decoders have one thread each: more of them cost pictures of delay, and there are as many decoders as
-/// sources. Named elements, because the one with the highest rank may be three times as slow.
+/// sources. Named elements, because the one with the highest rank may be three times as slow: libav's
+/// decoder of Opus takes 60 % of the time of libopus.
 pub fn decoder(codec: Codec) -> &'static str {
     match codec {
         Codec::H264 => "avdec_h264 name=decoder max-threads=1",
         Codec::Vp8 => "vp8dec name=decoder threads=1",
-        Codec::Opus => "opusdec name=decoder",
+        Codec::Opus => "avdec_opus name=decoder",
         Codec::Pcmu => "mulawdec name=decoder",
         Codec::Pcma => "alawdec name=decoder",
     }

@@ -32,7 +32,7 @@ use super::inlet;
 use super::link::Link;
 use super::pipeline::Pipeline;
 use super::socket::MediaSocket;
-use super::{Turn, bus};
+use super::{Turn, bus, process};
 use crate::clock::monotonic_ns;
 use crate::mp4::Kind;
 use crate::wire::compose::{ComposeSpec, Written};
@@ -93,6 +93,8 @@ impl Events {
 
 /// Composes until it is told to stop (`Ok`: the file is finished) or the recording cannot go on.
 pub fn run(spec: &ComposeSpec, media: MediaSocket, queue: &Receiver<Turn>, link: &mut Link) -> Result<(), Failure> {
+    // the mixers wait half a second for what is late
+    process::work_in_batches();
     gstreamer::init().map_err(|error| Failure { kind: FailureKind::Pipeline, text: error.to_string() })?;
     let folder = Folder::open(Path::new(&spec.folder))?;
     let (events, heard) = Events::channel();

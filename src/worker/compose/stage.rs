@@ -25,9 +25,9 @@ use gstreamer_app::{AppSink, AppSinkCallbacks};
 use std::sync::Arc;
 
 /// What both mixers are made with. They wait for media as long as it is fresh: less than the delay of its arrival tears holes into
-/// the sound. A source that stops sending holds up nobody.
-fn live() -> String {
-    format!("force-live=true ignore-inactive-pads=true latency={FRESH}")
+/// the sound. A source that stops sending holds up nobody. `input`: how long (ns) the permanent input says that it takes.
+fn live(input: u64) -> String {
+    format!("force-live=true ignore-inactive-pads=true latency={}", FRESH - input)
 }
 
 /// One mixer and what is behind it.
@@ -96,26 +96,32 @@ impl Stage {
     }
 }
 
+/// Black comes five times a second, and stays: a picture is of the length it says.
 fn video(video: &ComposedVideo) -> String {
     let (width, height, rate) = (video.width, video.height, video.frame_rate);
-    let (live, encoder) = (live(), codecs::video_encoder(video));
+    let (live, encoder) = (live(0), codecs::video_encoder(video));
     format!(
         "compositor name=video-mixer background=black max-threads=1 {live} ! video/x-raw,format=I420,width={width},height={height},framerate={rate}/1 \
          ! queue name=video-gate max-size-buffers=25 max-size-bytes=0 max-size-time=0 ! {encoder} ! appsink name=video-out \
-         videotestsrc is-live=true pattern=black ! video/x-raw,format=I420,width=16,height=16,framerate={rate}/1 ! video-mixer. "
+         videotestsrc is-live=true pattern=black ! video/x-raw,format=I420,width=16,height=16,framerate=5/1 ! video-mixer. "
     )
 }
 
 /// Raw sound as the mixer and the encoder have it.
 pub const RAW_AUDIO: &str = "audio/x-raw,format=F32LE,rate=48000,channels=2,layout=interleaved";
 
+/// Length of the permanent input's buffers, in samples and ns. Each of them costs a wake-up, as each of the mixer's does; those
+/// are 40 ms, so that the sound ends with the last picture.
+const SILENCE: (u32, u64) = (9600, 200_000_000);
+
 /// A source whose clock drifts is put right in steps of 10 ms; the mixer's defaults make it 40.
 fn audio(audio: &ComposedAudio) -> String {
-    let (live, encoder) = (live(), codecs::audio_encoder(audio));
+    let ((samples, length), encoder) = (SILENCE, codecs::audio_encoder(audio));
+    let live = live(length);
     format!(
-        "audiomixer name=audio-mixer {live} output-buffer-duration=20000000 alignment-threshold=10000000 discont-wait=100000000 ! {RAW_AUDIO} \
+        "audiomixer name=audio-mixer {live} output-buffer-duration=40000000 alignment-threshold=10000000 discont-wait=100000000 ! {RAW_AUDIO} \
          ! queue name=audio-gate max-size-buffers=0 max-size-bytes=0 max-size-time=2000000000 ! {encoder} ! appsink name=audio-out \
-         audiotestsrc is-live=true wave=silence samplesperbuffer=960 ! {RAW_AUDIO} ! audio-mixer. "
+         audiotestsrc is-live=true wave=silence samplesperbuffer={samples} ! {RAW_AUDIO} ! audio-mixer. "
     )
 }
 

@@ -1,4 +1,5 @@
-//! The thread that writes the file: takes what the encoders make, in their order, and puts it on disk twice a second.
+//! The thread that writes the file: takes what the encoders make, in their order, and puts it on disk twice a second. It sleeps
+//! meanwhile; only the end wakes it.
 //!
 //! Encoders and writer meet at a bounded queue. When the disk does not keep up the encoders wait, then the mixers are late, and
 //! only the recording suffers: nobody else waits for this process.
@@ -12,7 +13,8 @@ use crate::mp4::{Audio, Format, Kind, Sample, VIDEO_TIMESCALE, Video};
 use crate::wire::compose::Written;
 use crate::wire::control::{Failure, FailureKind};
 use gstreamer::{BufferFlags, CapsRef, ClockTime, FlowError, FlowSuccess};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::Thread;
 use std::time::Duration;
 
 /// Pause between two writes, in ns: what a power cut may cost.
@@ -37,6 +39,7 @@ enum Word {
 #[derive(Clone, Debug)]
 pub struct Inbox {
     words: SyncSender<Word>,
+    writer: Thread,
 }
 
 impl Inbox {
@@ -48,6 +51,7 @@ impl Inbox {
     /// The track has no more.
     pub fn end(&self, kind: Kind) {
         let _ = self.words.send(Word::End(kind));
+        self.writer.unpark();
     }
 }
 
@@ -66,11 +70,11 @@ pub struct Plan {
 /// until then is finished as well, so that it can be played.
 pub fn start(plan: Plan, events: Events) -> std::io::Result<Inbox> {
     let (words, queue) = sync_channel(QUEUE);
-    std::thread::Builder::new().name("writer".into()).spawn(move || {
+    let writer = std::thread::Builder::new().name("writer".into()).spawn(move || {
         let end = Writer::new(plan, events.clone()).run(&queue);
         events.send_last(end.map_or_else(Event::Failed, |()| Event::Finished));
     })?;
-    Ok(Inbox { words })
+    Ok(Inbox { words, writer: writer.thread().clone() })
 }
 
 struct Writer {
@@ -110,19 +114,25 @@ impl Writer {
     fn take_all(&mut self, queue: &Receiver<Word>) -> Result<(), Failure> {
         let mut due = monotonic_ns() + FLUSH;
         while !self.open.is_empty() {
-            let now = monotonic_ns();
-            if now >= due {
-                due = now + FLUSH;
-                self.flush()?;
-            }
-            match queue.recv_timeout(Duration::from_nanos(due.saturating_sub(now))) {
+            match queue.try_recv() {
                 Ok(Word::Sample(kind, sample)) => self.take(kind, sample)?,
                 Ok(Word::End(kind)) => self.open.retain(|open| *open != kind),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(TryRecvError::Empty) => due = self.flush_or_sleep(due)?,
+                Err(TryRecvError::Disconnected) => break,
             }
         }
         Ok(())
+    }
+
+    /// Writes what was taken if that is `due`, else sleeps until then. Returns when the next write is due.
+    fn flush_or_sleep(&mut self, due: u64) -> Result<u64, Failure> {
+        let now = monotonic_ns();
+        if now < due {
+            std::thread::park_timeout(Duration::from_nanos(due - now));
+            return Ok(due);
+        }
+        self.flush()?;
+        Ok(now + FLUSH)
     }
 
     fn take(&mut self, kind: Kind, sample: gstreamer::Sample) -> Result<(), Failure> {
