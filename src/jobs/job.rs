@@ -14,6 +14,7 @@ use super::health::{Health, Warnings};
 use super::output;
 use super::process::{Broken, POLITE, POLITE_RECORDER, Process};
 use super::reach;
+use super::starting::{BEGINNING, Beginning, Starting};
 use super::supervisor::Settings;
 use crate::clock::Clock;
 use crate::hardware;
@@ -44,6 +45,7 @@ pub struct Job {
     /// Its share of the board, for as long as the job lives.
     pub permit: Option<Permit>,
     pub settings: Settings,
+    pub starting: Starting,
     pub clock: Clock,
     pub events: mpsc::Sender<Event>,
     /// Lines for the process that runs; those that find none are dropped.
@@ -113,8 +115,20 @@ impl Job {
         }
     }
 
+    /// A camera waits until its process may begin. Recorders and transcoders are few, and somebody waits for them.
+    async fn turn(&self) -> Option<Beginning> {
+        match &self.spec {
+            Spec::Camera(_) => Some(self.starting.turn().await),
+            Spec::Compose(_) | Spec::Transcode(_) | Spec::Thumbnail(_) => None,
+        }
+    }
+
     /// Runs one process to its end.
     async fn run_process(&mut self, spec: Spec, stop: &mut oneshot::Receiver<()>) -> End {
+        let beginning = tokio::select! {
+            _ = &mut *stop => return End::Stopped,
+            turn = self.turn() => turn,
+        };
         let (process, stderr) = match Process::spawn(&self.settings.program, &self.media) {
             Ok(spawned) => spawned,
             Err(error) => {
@@ -126,7 +140,7 @@ impl Job {
         self.settings.counters.started(kind);
         self.learnt.uses.clear();
         let prints = stderr.map(|stderr| tokio::spawn(output::log(self.name.clone(), stderr, self.secrets())));
-        let end = self.attend(process, spec, stop).await;
+        let end = self.attend(process, spec, beginning, stop).await;
         self.settings.counters.ended(kind);
         if let Some(mut prints) = prints
             && timeout(LAST_WORDS, &mut prints).await.is_err()
@@ -137,10 +151,10 @@ impl Job {
     }
 
     /// Listens to one process until it ends.
-    async fn attend(&mut self, mut process: Process, spec: Spec, stop: &mut oneshot::Receiver<()>) -> End {
+    async fn attend(&mut self, mut process: Process, spec: Spec, beginning: Option<Beginning>, stop: &mut oneshot::Receiver<()>) -> End {
         let end = tokio::select! {
             _ = stop => Some(End::Stopped),
-            end = self.listen(&mut process, spec) => end,
+            end = self.listen(&mut process, spec, beginning) => end,
         };
         let status = process.end(self.polite()).await;
         end.unwrap_or_else(|| {
@@ -149,8 +163,8 @@ impl Job {
         })
     }
 
-    /// Takes lines until the last; `None` when there was no last word.
-    async fn listen(&mut self, process: &mut Process, spec: Spec) -> Option<End> {
+    /// Takes lines until the last; `None` when there was no last word. With the first, or after a while, the process has begun.
+    async fn listen(&mut self, process: &mut Process, spec: Spec, mut beginning: Option<Beginning>) -> Option<End> {
         let failed = |kind, text: String| Some(End::Failed(Failure { kind, text }));
         if process.tell(&ToWorker::Start { spec }).await.is_err() {
             return None;
@@ -170,6 +184,7 @@ impl Job {
         let (mut patience, mut beats) = (Some(clock.now() + self.settings.first_word), false);
         // what a process needs to begin says nothing: the first reading is only compared with
         let (mut used, mut sample) = (None, clock.now() + SAMPLE);
+        let begun = clock.now() + BEGINNING;
         loop {
             let line = tokio::select! {
                 // what it said while the daemon did not run counts before the time that has passed
@@ -182,6 +197,10 @@ impl Job {
                     }
                     continue;
                 }
+                () = clock.sleep_until(begun), if beginning.is_some() => {
+                    beginning = None;
+                    continue;
+                }
                 () = clock.sleep_until(sample), if self.permit.is_some() => {
                     used = self.measure(process, used);
                     sample = clock.now() + SAMPLE;
@@ -191,6 +210,7 @@ impl Job {
                     return failed(FailureKind::Crashed, "worker hangs: not a word from it".into());
                 }
             };
+            beginning = None;
             beats |= matches!(line, Ok(Some(FromWorker::Alive)));
             patience = beats.then(|| clock.now() + self.settings.silence);
             match line {

@@ -10,6 +10,7 @@
 //! | `process` | one worker process: its sockets, its group, its end |
 //! | `output` | what a worker prints, into the log |
 //! | `reach` | where a camera is, and whether it is there, before a process is started for it |
+//! | `starting` | how many cameras' processes begin at a time |
 //! | `counters` | what became of all processes so far |
 //! | `budget` | what the board can carry: who may start, by what the others use. Pure core |
 //! | `cpu` | how much processor time a process uses |
@@ -26,6 +27,7 @@ mod job;
 mod output;
 mod process;
 mod reach;
+mod starting;
 mod strikes;
 mod supervisor;
 

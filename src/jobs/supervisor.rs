@@ -6,6 +6,7 @@ use super::counters::Counters;
 use super::health::{Health, Warnings};
 use super::job::{Job, Learnt};
 use super::process::LowDescriptors;
+use super::starting::Starting;
 use crate::clock::Clock;
 use crate::ids::JobId;
 use crate::wire::control::{HEARTBEAT, ToWorker};
@@ -39,13 +40,15 @@ impl Settings {
 
 /// Starts the supervisor's task. It ends when `commands` is closed and every process is gone. Needs a tokio runtime.
 pub fn start(clock: Clock, settings: Settings, commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) -> JoinHandle<()> {
-    let supervisor = Supervisor { clock, settings, events, running: HashMap::new(), tasks: JoinSet::new() };
+    let starting = Starting::default();
+    let supervisor = Supervisor { clock, settings, starting, events, running: HashMap::new(), tasks: JoinSet::new() };
     tokio::spawn(supervisor.run(commands))
 }
 
 struct Supervisor {
     clock: Clock,
     settings: Settings,
+    starting: Starting,
     events: mpsc::Sender<Event>,
     running: HashMap<JobId, Running>,
     tasks: JoinSet<JobId>,
@@ -91,11 +94,13 @@ impl Supervisor {
                 if self.running.insert(job, Running { _stop: stop, messages }).is_some() {
                     tracing::error!("{job:?} was started twice");
                 }
-                let (settings, clock, events) = (self.settings.clone(), self.clock, self.events.clone());
+                let (settings, starting) = (self.settings.clone(), self.starting.clone());
+                let (clock, events) = (self.clock, self.events.clone());
                 let backoff = Backoff::new(settings.pauses);
                 let (health, warnings, learnt) = (Health::default(), Warnings::default(), Learnt::default());
                 let messages = told;
-                let run = Job { job, name, spec, media, permit, settings, clock, events, messages, backoff, health, warnings, learnt };
+                let run =
+                    Job { job, name, spec, media, permit, settings, starting, clock, events, messages, backoff, health, warnings, learnt };
                 self.tasks.spawn(async move {
                     run.run(stopped).await;
                     job
@@ -402,6 +407,26 @@ mod tests {
         let failure = bench.next().await.unwrap();
         assert_eq!(failure.kind, FailureKind::Crashed, "{failure}");
         assert!(failure.text.contains("hangs"), "{failure}");
+        bench.end().await;
+    }
+
+    #[tokio::test]
+    async fn silent_cameras_do_not_keep_others_from_beginning() {
+        let bench = bench("exec sleep 1000\n");
+        let camera = bench.camera.as_ref().unwrap().local_addr().unwrap();
+        for number in 2..=6 {
+            let spec = Spec::Camera(CameraSpec::parse(&format!("rtsp://{camera}/{number}"), 100, true).unwrap().spec);
+            let job = JobId::new(SessionKey(1), number);
+            let (_, media) = media::pair().unwrap();
+            bench.handle.send(Command::Start { job, name: format!("camera {number}"), spec, media, permit: None }).unwrap();
+        }
+        timeout(LONG, async {
+            while bench.file("tries").lines().count() < 6 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("each has its turn");
         bench.end().await;
     }
 
