@@ -51,7 +51,9 @@ impl Asked {
         let modern = crate::rest::legacy::modern(uri).filter(|_| old_paths).unwrap_or(uri.clone());
         let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
         let preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        Asked { method: method.to_string(), path: modern.path().trim_end_matches('/').to_owned(), preflight }
+        let path = modern.path().trim_end_matches('/');
+        let path = crate::rest::routes::of_object(&method, path).unwrap_or(path);
+        Asked { method: method.to_string(), path: path.to_owned(), preflight }
     }
 
     /// Panics when the document does not allow this answer.
