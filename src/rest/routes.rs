@@ -102,6 +102,7 @@ pub const ROUTES: &[Route] = &[
     public("GET", "/openvidu/api/openapi.json", || get(about::serve), about::house::openapi),
     elsewhere("GET", "/openvidu/api/docs", None, Nothing, about::house::docs),
     public("GET", "/openvidu/accept-certificate", || get(certificate::page), about::house::certificate),
+    elsewhere("GET", "/", None, Nothing, about::house::landing),
     elsewhere("GET", "/metrics", Some(Observe), Nothing, about::house::metrics),
     // these doors look at credentials themselves
     elsewhere("POST", "/whep/{session}/{stream}", Some(Watch), Stream, about::watching::watch),

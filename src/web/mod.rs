@@ -2,14 +2,18 @@
 //!
 //! | path | room |
 //! |---|---|
+//! | `/` | `landing`: what this is, and where to go |
 //! | `/metrics` | `metrics`: the table of what can be measured; `exposition`: the text it is written in |
 //! | `/openvidu/api/docs` | `docs`: the API document as a page |
 //!
+//! What the pages for people have in common stands in `page`.
 //! Credentials are checked by the frame that stands around all doors.
 
 mod docs;
 mod exposition;
+mod landing;
 mod metrics;
+mod page;
 
 use crate::engine;
 use crate::events::Meter;
@@ -33,5 +37,6 @@ pub struct Watched {
 
 /// The routes, without their frame.
 pub fn routes(watched: Watched) -> Router {
-    Router::new().route("/metrics", get(metrics::page)).route("/openvidu/api/docs", get(docs::page)).with_state(Arc::new(watched))
+    let pages = Router::new().route("/", get(landing::page)).route("/openvidu/api/docs", get(docs::page));
+    pages.route("/metrics", get(metrics::page)).with_state(Arc::new(watched))
 }

@@ -115,6 +115,10 @@ pub fn docs() -> Operation {
     Operation::new(TAG, "readDocument", "This document, as a page for people").content(200, "The page.", "text/html", Schema::text(""))
 }
 
+pub fn landing() -> Operation {
+    Operation::new(TAG, "readLanding", "What this box is, as a page for people").content(200, "The page.", "text/html", Schema::text(""))
+}
+
 pub fn certificate() -> Operation {
     Operation::new(TAG, "acceptCertificate", "A page to accept the certificate by")
         .about("A person opens it once in a browser that does not know the box's own certificate.")

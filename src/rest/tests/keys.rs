@@ -61,6 +61,7 @@ const RULE: &[(&str, &str, &str)] = &[
     ("GET", "/openvidu/api/docs", "pppp"),
     ("GET", "/openvidu/accept-certificate", "pppp"),
     ("GET", "/openvidu", "pppp"),
+    ("GET", "/", "pppp"),
     ("OPTIONS", "/whep/{session}/{stream}", "pppp"),
     ("DELETE", "/whep/{session}/{stream}/{viewer}", "pppp"),
     ("POST", "/whep/{session}/{stream}", "y.o."),
@@ -96,9 +97,10 @@ impl World {
     async fn new(recorded: Recorded, scopes: &[&'static str]) -> World {
         let mut bench = Bench::new();
         // other doors behind the same frame
-        let docs = get(|| async { axum::response::Html("<p>docs</p>") });
-        let metrics = Router::new().route("/metrics", get(|| async { "measured" })).route("/openvidu/api/docs", docs);
-        bench.app = frame(routes(bench.api.clone()).merge(metrics), bench.api.clone());
+        let page = get(|| async { axum::response::Html("<p>for people</p>") });
+        let pages = Router::new().route("/", page.clone()).route("/openvidu/api/docs", page);
+        let others = pages.route("/metrics", get(|| async { "measured" }));
+        bench.app = frame(routes(bench.api.clone()).merge(others), bench.api.clone());
         let (mut ids, mut secrets) = (BTreeMap::new(), vec![PASSWORD.to_owned()]);
         for session in ["own", "foreign"] {
             assert_eq!(bench.ask("POST", SESSIONS, json!({ "customSessionId": session })).await.status, 200);
