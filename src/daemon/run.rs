@@ -17,6 +17,7 @@ use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
 use crate::session::{self, Audience, Registry, Transcoding};
 use crate::state::{SessionRecord, Store};
+use crate::web::Feed;
 use crate::{engine, jobs};
 use std::future::Future;
 use std::io;
@@ -85,6 +86,7 @@ async fn open(ready: Ready) -> Result<(House, Signals, mpsc::Receiver<Request>),
         engine: floors.engine.handle.clone(),
         counters: floors.counters.clone(),
         events: floors.events.meter(),
+        feed: Arc::new(Feed::new(floors.events.bus(), clock)),
         keyring: Keyring::new(secret.clone(), lockout.clone(), state.keys(), clock),
         lockout,
         secret,

@@ -104,6 +104,7 @@ pub const ROUTES: &[Route] = &[
     public("GET", "/openvidu/accept-certificate", || get(certificate::page), about::house::certificate),
     elsewhere("GET", "/", None, Nothing, about::house::landing),
     elsewhere("GET", "/metrics", Some(Observe), Nothing, about::house::metrics),
+    elsewhere("GET", "/openvidu/info", Some(Observe), Nothing, about::watching::feed),
     // these doors look at credentials themselves
     elsewhere("POST", "/whep/{session}/{stream}", Some(Watch), Stream, about::watching::watch),
     elsewhere("OPTIONS", "/whep/{session}/{stream}", None, Stream, about::watching::options),

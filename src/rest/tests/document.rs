@@ -16,7 +16,7 @@ static STRICT: LazyLock<Value> = LazyLock::new(|| {
 });
 
 /// What other doors serve, which a bench may not have.
-const ELSEWHERE: [&str; 4] = ["/", "/metrics", "/openvidu", "/openvidu/api/docs"];
+const ELSEWHERE: [&str; 5] = ["/", "/metrics", "/openvidu", "/openvidu/api/docs", "/openvidu/info"];
 
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
