@@ -1,6 +1,6 @@
 //! The open doors: listeners, the routes behind them, and how both change when the configuration is reloaded.
 
-use super::http;
+use super::http::{self, Proxies};
 use super::start::Tls;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
@@ -62,13 +62,13 @@ impl Doors {
         let (sockets, viewers) = (Arc::new(sockets), Arc::new(whip::Door::new(registry.clone(), ground.keyring.clone())));
         let (listener, Tls(tls)) = https;
         let (stop, stopped) = watch::channel(false);
-        let (app, apps) = watch::channel(app(&ground, &sockets, &viewers, config));
+        let (app, apps) = watch::channel(app(&ground, &sockets, &viewers, config.clone()));
         let (tls, acceptors) = watch::channel(tls);
-        let mut servers = JoinSet::new();
+        let (mut servers, proxies) = (JoinSet::new(), Proxies::new(&config.trusted_proxies));
         if let Some(listener) = http {
-            servers.spawn(http::serve(listener, None, apps.clone(), clock, stopped.clone()));
+            servers.spawn(http::serve(listener, None, apps.clone(), proxies.clone(), clock, stopped.clone()));
         }
-        servers.spawn(http::serve(listener, Some(acceptors), apps, clock, stopped));
+        servers.spawn(http::serve(listener, Some(acceptors), apps, proxies, clock, stopped));
         Doors { ground, stop, servers, sockets, viewers, app, tls }
     }
 

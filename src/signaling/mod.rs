@@ -89,7 +89,7 @@ impl std::fmt::Debug for Door {
     }
 }
 
-/// The route of the door. Requests must carry the peer's address as a [`ConnectInfo`] extension, and be served with upgrades.
+/// The route of the door. Requests must carry their client's address as a [`ConnectInfo`] extension, and be served with upgrades.
 pub fn router(door: Arc<Door>) -> Router {
     Router::new().route("/openvidu", get(open)).with_state(door)
 }
@@ -119,7 +119,7 @@ async fn open(
 struct Origin {
     /// The client, as the API tells of it.
     ip: IpAddr,
-    /// The other end of the socket: the client or a proxy.
+    /// Whose guesses are counted together: the client, or a proxy that is not trusted to tell.
     peer: IpAddr,
     _place: Place,
 }

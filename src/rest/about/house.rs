@@ -177,7 +177,7 @@ fn described(row: &Property) -> Schema {
         Kind::Number(from, to) => Schema::integer(&doc).within(from, to),
         Kind::Word(words) => Schema::words(&doc, words),
         Kind::Words(words) => Schema::list(&doc, Schema::words("", words)),
-        Kind::Addresses | Kind::Uris | Kind::Headers => Schema::list(&doc, Schema::text("")),
+        Kind::Addresses | Kind::Networks | Kind::Uris | Kind::Headers => Schema::list(&doc, Schema::text("")),
         Kind::Secret | Kind::Text | Kind::Host | Kind::Path(_) | Kind::Url => Schema::text(&doc),
     };
     match row.kind.read(&Raw::Text(row.default.into())) {
