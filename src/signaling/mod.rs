@@ -39,6 +39,8 @@ use tokio::sync::watch;
 
 /// Longest message in bytes; an offer of a browser with many codecs exceeds 10 kB.
 const LONGEST_MESSAGE: usize = 256 * 1024;
+/// What is read of a longer one, so that its sender can be told; beyond that the connection just ends.
+const LONGEST_READ: usize = 2 * LONGEST_MESSAGE;
 /// Sockets at a time, of all and of one address; one more is refused with 503.
 const MOST_SOCKETS: usize = 2000;
 const MOST_OF_ONE: usize = 1000;
@@ -108,8 +110,8 @@ async fn open(
     // taken here and not in the task: a socket that is about to open counts
     let stop = door.stop.subscribe();
     upgrade
-        .max_message_size(LONGEST_MESSAGE)
-        .max_frame_size(LONGEST_MESSAGE)
+        .max_message_size(LONGEST_READ)
+        .max_frame_size(LONGEST_READ)
         .on_upgrade(move |socket| socket::serve(socket, door, origin, stop))
         .into_response()
 }
