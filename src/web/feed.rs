@@ -181,8 +181,12 @@ mod tests {
 
     impl House {
         async fn open() -> House {
+            House::at(Clock::System).await
+        }
+
+        async fn at(clock: Clock) -> House {
             let bus = Bus::default();
-            let feed = Arc::new(Feed::new(bus.clone(), Clock::System));
+            let feed = Arc::new(Feed::new(bus.clone(), clock));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("ws://{}/openvidu/info", listener.local_addr().unwrap());
             let app = app(&feed);
@@ -241,6 +245,22 @@ mod tests {
         }
         let closed = client.closed(SOON).await;
         assert_eq!((closed.code, closed.reason.as_str()), (1008, "Events are not read fast enough"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_answer_pings_gives_its_place_back() {
+        // clients count from the machine's time, which simulated time leaves behind
+        let (clock, soon) = (Clock::simulated(0), Duration::from_secs(1000));
+        let house = House::at(clock).await;
+        let (good, gone) = (house.client().await, house.client().await);
+        gone.reads(false);
+        for _ in 0..300 {
+            clock.sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(house.feed.stop.receiver_count(), 1, "of the one that answers");
+        let said = house.say(1);
+        good.wait_for("an event", soon, |events| events.len() == 1).await;
+        assert_eq!(good.lines(), [said]);
     }
 
     #[tokio::test]
