@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 6 | `main`, [`daemon`] | arguments, wiring, start, readiness, stop |
 //! | 5 | [`rest`], [`signaling`], [`whip`] | the doors: parse, send one [`session::Command`], render |
-//! | 5 | [`web`] | the box's own pages: the API document for people, metrics |
+//! | 5 | [`web`] | the box's own pages: the first one, the API document for people, metrics, events as they happen |
 //! | 4 | [`session`] | the domain: who is in a session, who publishes, who watches. One actor per session |
 //! | 3 | [`events`] | what happened, told to the world: call detail records and webhooks |
 //! | 3 | [`state`] | what comes back after a power cut: sessions with cameras |

@@ -95,6 +95,7 @@ fn values(kind: Kind) -> String {
         Kind::Path(_) => "path".into(),
         Kind::Url => "URL".into(),
         Kind::Addresses => "IP addresses".into(),
+        Kind::Networks => "IP addresses and networks".into(),
         Kind::Uris => "URLs".into(),
         Kind::Headers => "headers".into(),
         Kind::Words(_) => "names".into(),

@@ -1,6 +1,6 @@
 //! Configuration: one table of properties, where their values come from, and the typed result.
 //!
-//! [`properties`] knows every property; [`value`] reads one value; [`mod@load`] gathers the values of POST restart, environment, file,
+//! [`properties`] knows every property; [`value`] reads one value, [`network`] those that are networks; [`mod@load`] gathers the values of POST restart, environment, file,
 //! `--demo` and defaults; [`mod@revise`] writes what POST restart sets into the file's text; [`document`] makes the sample file and the
 //! reference page. Everything here is pure: environment, file text and surroundings are arguments. A [`Config`] is never changed:
 //! a reload makes another one.
@@ -9,6 +9,7 @@ mod authorization;
 pub mod document;
 pub mod load;
 mod nearest;
+pub mod network;
 pub mod properties;
 pub mod revise;
 mod secret;
@@ -17,6 +18,7 @@ pub mod value;
 pub use authorization::{Authorization, USER};
 pub use load::{Loaded, Sources, load};
 pub use nearest::nearest;
+pub use network::Network;
 pub use properties::{PROPERTIES, Property, Shown};
 pub use revise::revise;
 pub use secret::Secret;
@@ -61,6 +63,8 @@ pub struct Config {
     pub camera_allow_loopback: bool,
     /// Further addresses for ICE candidates, e.g. of a router that forwards the media port.
     pub public_addresses: Vec<IpAddr>,
+    /// Proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: Vec<Network>,
     /// Own certificate chain and private key (PEM files).
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Filter of the log, in the syntax of tracing's `EnvFilter`.
@@ -184,6 +188,7 @@ impl Config {
                 .and_then(Value::list)
                 .map(|list| list.iter().filter_map(|a| a.parse().ok()).collect())
                 .unwrap_or_default(),
+            trusted_proxies: list("VIDUCT_TRUSTED_PROXIES").iter().filter_map(|network| network.parse().ok()).collect(),
             certificate: file("VIDUCT_CERTIFICATE_FILE").zip(file("VIDUCT_PRIVATE_KEY_FILE")),
             log: text("VIDUCT_LOG"),
             deprecated_api: switch("SUPPORT_DEPRECATED_API"),

@@ -326,6 +326,12 @@ pub const PROPERTIES: &[Property] = &[
         "Bring sessions with cameras back, ids included, after a restart or a power cut; with false they are gone, as with the original",
     ),
     row("VIDUCT_PUBLIC_ADDRESSES", Kind::Addresses, "[]", "Further addresses offered to clients for media, e.g. that of a router"),
+    row(
+        "VIDUCT_TRUSTED_PROXIES",
+        Kind::Networks,
+        "[]",
+        "Proxies in front of the box, by address or network: what their X-Forwarded-For says is where a request comes from",
+    ),
     row("VIDUCT_LOOPBACK_CANDIDATES", Kind::Switch, "false", "Offer loopback addresses to clients for media").demo("true"),
     row("VIDUCT_CAMERA_ALLOW_LOOPBACK", Kind::Switch, "false", "Allow cameras on loopback addresses").demo("true").reloadable(),
     row(

@@ -1,5 +1,6 @@
 //! One value of a property: its kinds, and how text from the environment or a value of the file becomes one. Pure.
 
+use super::network::Network;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -24,6 +25,8 @@ pub enum Kind {
     Url,
     /// IP addresses.
     Addresses,
+    /// IP addresses and networks of them.
+    Networks,
     /// `ws://` or `wss://` URLs.
     Uris,
     /// `Name: value` headers.
@@ -118,6 +121,7 @@ impl Kind {
                 (from..=to).contains(&n).then_some(Value::Number(n))
             }
             Kind::Addresses => self.read_list(raw, |item| item.parse::<IpAddr>().is_ok()),
+            Kind::Networks => self.read_list(raw, |item| item.parse::<Network>().is_ok()),
             Kind::Uris => self.read_list(raw, is_socket_url),
             Kind::Headers => self.read_list(raw, is_header),
             Kind::Words(words) => self.read_list(raw, |item| words.contains(&item)),
@@ -164,6 +168,7 @@ impl Kind {
             Kind::Path(_) => "must be a path".into(),
             Kind::Url => "must be a URL like https://host/path".into(),
             Kind::Addresses => r#"must be an array of IP addresses like ["203.0.113.7"]"#.into(),
+            Kind::Networks => r#"must be an array of IP addresses and networks like ["192.0.2.7", "10.0.0.0/8"]"#.into(),
             Kind::Uris => r#"must be an array of ws:// or wss:// URLs like ["ws://host:8888/kurento"]"#.into(),
             Kind::Headers => r#"must be an array of headers like ["Name: value"]"#.into(),
             Kind::Words(words) => format!("must be an array with some of {}", words.join(", ")),
@@ -238,6 +243,7 @@ mod tests {
             (Kind::Addresses, text(r#"["203.0.113.7", "2001:db8::1"]"#), list(&["203.0.113.7", "2001:db8::1"])),
             (Kind::Addresses, text("203.0.113.7"), list(&["203.0.113.7"])),
             (Kind::Addresses, text("[]"), list(&[])),
+            (Kind::Networks, text("[10.0.0.0/8, '2001:db8::1']"), list(&["10.0.0.0/8", "2001:db8::1"])),
             (Kind::Uris, text("[ws://a:8888/kurento]"), list(&["ws://a:8888/kurento"])),
             (Kind::Headers, text("['A: b, c' , D: e]"), list(&["A: b, c", "D: e"])),
             (Kind::Words(&["a", "b"]), text("[a ,\"b\"]"), list(&["a", "b"])),
@@ -264,6 +270,8 @@ mod tests {
             (Kind::Url, text("no url")),
             (Kind::Url, text("mailto:a@b")),
             (Kind::Addresses, text("[example.org]")),
+            (Kind::Addresses, text("[10.0.0.0/8]")),
+            (Kind::Networks, text("[10.0.0.0/33]")),
             (Kind::Uris, text("[http://a]")),
             (Kind::Headers, text("[NoColon]")),
             (Kind::Headers, text("[Bad Name: x]")),

@@ -1,6 +1,6 @@
 //! The open doors: listeners, the routes behind them, and how both change when the configuration is reloaded.
 
-use super::http;
+use super::http::{self, Proxies};
 use super::start::Tls;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
@@ -27,6 +27,8 @@ pub struct Ground {
     /// What became of the workers so far.
     pub counters: jobs::Counters,
     pub events: Meter,
+    /// Tells whoever listens what happens. It closes its sockets itself, and outlives reloads.
+    pub feed: Arc<web::Feed>,
     /// For clients that join with it; named keys do not.
     pub secret: Secret,
     /// Shared by all doors: who guesses at one has guessed at all.
@@ -60,13 +62,13 @@ impl Doors {
         let (sockets, viewers) = (Arc::new(sockets), Arc::new(whip::Door::new(registry.clone(), ground.keyring.clone())));
         let (listener, Tls(tls)) = https;
         let (stop, stopped) = watch::channel(false);
-        let (app, apps) = watch::channel(app(&ground, &sockets, &viewers, config));
+        let (app, apps) = watch::channel(app(&ground, &sockets, &viewers, config.clone()));
         let (tls, acceptors) = watch::channel(tls);
-        let mut servers = JoinSet::new();
+        let (mut servers, proxies) = (JoinSet::new(), Proxies::new(&config.trusted_proxies));
         if let Some(listener) = http {
-            servers.spawn(http::serve(listener, None, apps.clone(), clock, stopped.clone()));
+            servers.spawn(http::serve(listener, None, apps.clone(), proxies.clone(), clock, stopped.clone()));
         }
-        servers.spawn(http::serve(listener, Some(acceptors), apps, clock, stopped));
+        servers.spawn(http::serve(listener, Some(acceptors), apps, proxies, clock, stopped));
         Doors { ground, stop, servers, sockets, viewers, app, tls }
     }
 
@@ -83,7 +85,7 @@ impl Doors {
 
     /// Closes the sockets of clients, which have heard why.
     pub async fn close_sockets(&self) {
-        self.sockets.close().await;
+        tokio::join!(self.sockets.close(), self.ground.feed.close());
     }
 
     /// Waits for the last answer.
@@ -94,7 +96,7 @@ impl Doors {
 
 /// All routes of the box in their frame.
 fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door>, config: Arc<Config>) -> Router {
-    let Ground { registry, recordings, engine, counters, events, keyring, clock, restart, life, .. } = ground;
+    let Ground { registry, recordings, engine, counters, events, feed, keyring, clock, restart, life, .. } = ground;
     let watched = web::Watched {
         registry: registry.clone(),
         recordings: recordings.clone(),
@@ -112,7 +114,7 @@ fn app(ground: &Ground, sockets: &Arc<signaling::Door>, viewers: &Arc<whip::Door
         restart: restart.clone(),
         life: *life,
     });
-    let routes = rest::routes(api.clone()).merge(web::routes(watched));
+    let routes = rest::routes(api.clone()).merge(web::routes(watched, feed.clone()));
     let routes = routes.merge(whip::routes(viewers.clone())).merge(signaling::router(sockets.clone()));
     rest::frame(routes, api)
 }

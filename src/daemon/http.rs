@@ -2,25 +2,27 @@
 //!
 //! | a client that | meets |
 //! |---|---|
-//! | opens many connections | [`OF_ONE`] from its address, then they are closed at once; [`CONNECTIONS`] of all |
+//! | opens many connections | [`OF_ONE`] from its address, unless it is a trusted proxy, then they are closed at once; [`CONNECTIONS`] of all |
 //! | does not finish its TLS handshake, or the head of a request, or sends none | [`PATIENCE`] |
 //! | sends a head without end | 431 beyond what the frame of the doors allows, and the cut at [`HEADERS`] |
 //! | sends a body slowly or without end | 408 and 413, in [`guard::body`](crate::guard::body) |
 //! | does not read its answer | the end of the connection, in [`guard::pace`](crate::guard::pace), if it takes nothing at all |
 
 use crate::clock::Clock;
-use crate::config::Problem;
+use crate::config::{Network, Problem};
 use crate::guard::pace::Paced;
-use crate::guard::{Crowd, Place};
+use crate::guard::{Crowd, Place, forwarded};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderMap;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -76,11 +78,13 @@ pub fn refused(property: &'static str, port: u16, error: &io::Error) -> Problem 
 }
 
 /// Serves `app`, the one of the moment a request comes in, until `stop` turns true, then until every answer under way has left.
-/// `tls` likewise is the one of the moment a connection comes in. Dropping it cuts what is left.
+/// `tls` likewise is the one of the moment a connection comes in. A request carries the address of its client as [`ConnectInfo`]: the
+/// other end of the connection, or whom `proxies` say it stands for. Dropping it cuts what is left.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<watch::Receiver<TlsAcceptor>>,
     app: watch::Receiver<Router>,
+    proxies: Proxies,
     clock: Clock,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -93,18 +97,54 @@ pub async fn serve(
             Some(_) = connections.join_next() => continue,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let Some(place) = crowd.enter(peer.ip()) else {
-            complaints.say(format_args!("{} has {OF_ONE} connections open; more are closed at once", peer.ip()));
-            continue;
-        };
+        let mut place = None;
+        if !proxies.trust(peer.ip()) {
+            place = crowd.enter(peer.ip());
+            if place.is_none() {
+                complaints.say(format_args!("{} has {OF_ONE} connections open; more are closed at once", peer.ip()));
+                continue;
+            }
+        }
+        let peer = Peer { address: peer, proxies: proxies.clone(), _place: place };
         let (acceptor, app, stop) = (acceptor(tls.as_ref()), app.clone(), stop.clone());
-        connections.spawn(connection(Paced::new(stream), (peer, place), acceptor, app, stop));
+        connections.spawn(connection(Paced::new(stream), peer, acceptor, app, stop));
         if connections.len() == CONNECTIONS {
             complaints.say(format_args!("{CONNECTIONS} connections are open; more have to wait"));
         }
     }
     drop((listener, app));
     while connections.join_next().await.is_some() {}
+}
+
+/// The proxies that the operator trusts. Cheap to clone.
+#[derive(Clone, Default, Debug)]
+pub struct Proxies(Arc<[Network]>);
+
+impl Proxies {
+    /// Those of the configuration.
+    pub fn new(networks: &[Network]) -> Proxies {
+        Proxies(networks.into())
+    }
+
+    fn trust(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(address))
+    }
+}
+
+/// The other end of a connection.
+struct Peer {
+    address: SocketAddr,
+    proxies: Proxies,
+    /// A trusted proxy needs none.
+    _place: Option<Place>,
+}
+
+impl Peer {
+    /// Whose request it is. The port says nothing where a proxy has the connection.
+    fn client(&self, headers: &HeaderMap) -> SocketAddr {
+        let client = forwarded::client(self.address.ip(), headers, |address| self.proxies.trust(address));
+        SocketAddr::new(client, self.address.port())
+    }
 }
 
 /// Warnings that strangers can cause at will, said now and then.
@@ -152,30 +192,33 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 async fn connection(
     stream: Paced<TcpStream>,
-    (peer, _place): (SocketAddr, Place),
+    peer: Peer,
     tls: Option<TlsAcceptor>,
     app: watch::Receiver<Router>,
     mut stop: watch::Receiver<bool>,
 ) {
     let Some(tls) = tls else { return requests(stream, peer, app, stop).await };
+    let address = peer.address;
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(PATIENCE, tls.accept(stream)) => shaken,
         _ = stop.wait_for(|stop| *stop) => return,
     };
     match shaken {
         Ok(Ok(stream)) => requests(stream, peer, app, stop).await,
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+        Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(peer = %address, "TLS handshake took too long"),
     }
 }
 
 /// Serves the requests of one connection.
-async fn requests<S>(stream: S, peer: SocketAddr, app: watch::Receiver<Router>, mut stop: watch::Receiver<bool>)
+async fn requests<S>(stream: S, peer: Peer, app: watch::Receiver<Router>, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let address = peer.address;
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
+        let client = peer.client(request.headers());
+        request.extensions_mut().insert(ConnectInfo(client));
         // a router is always ready
         let mut app = app.borrow().clone();
         tower_service::Service::call(&mut app, request.map(Body::new))
@@ -198,7 +241,7 @@ where
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "connection ended");
+        tracing::debug!(peer = %address, %error, "connection ended");
     }
 }
 
@@ -206,7 +249,6 @@ where
 mod tests {
     use super::*;
     use axum::routing::get;
-    use std::sync::Arc;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::Semaphore;
 
@@ -217,10 +259,14 @@ mod tests {
     }
 
     fn start(app: Router) -> Served {
+        start_behind(Proxies::default(), app)
+    }
+
+    fn start_behind(proxies: Proxies, app: Router) -> Served {
         let listener = listen(0, "HTTP_PORT").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = watch::channel(false);
-        Served { port, stop, task: tokio::spawn(serve(listener, None, watch::channel(app).1, Clock::System, stopped)) }
+        Served { port, stop, task: tokio::spawn(serve(listener, None, watch::channel(app).1, proxies, Clock::System, stopped)) }
     }
 
     async fn ask(port: u16, request: &str) -> String {
@@ -237,6 +283,16 @@ mod tests {
             start(Router::new().route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() })));
         let answer = ask(served.port, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n127.0.0.1"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_trusted_proxy_says_whose_request_it_is() {
+        let app = || Router::new().route("/", get(|ConnectInfo(client): ConnectInfo<SocketAddr>| async move { client.ip().to_string() }));
+        let request = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 198.51.100.1\r\nConnection: close\r\n\r\n";
+        for (trusted, client) in [("127.0.0.0/8", "198.51.100.1"), ("10.0.0.0/8", "127.0.0.1")] {
+            let served = start_behind(Proxies::new(&[trusted.parse().unwrap()]), app());
+            assert!(ask(served.port, request).await.ends_with(&format!("\r\n{client}")), "{trusted}");
+        }
     }
 
     #[tokio::test]

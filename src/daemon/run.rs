@@ -7,16 +7,17 @@ use super::state::State;
 use super::{addresses, http, listeners, nodes, reload, restart, systemd};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
-use crate::config::{Config, Problem};
+use crate::config::{Config, Edition, Problem};
 use crate::events::{Bus, Events};
 use crate::guard::Lockout;
 use crate::ids::MediaNodeId;
 use crate::keys::Keyring;
-use crate::recording::{Library, Recordings};
+use crate::recording::{Library, Recordings, Teller};
 use crate::rest::restart::Request;
 use crate::session::notice::EndReason;
 use crate::session::{self, Audience, Registry, Transcoding};
 use crate::state::{SessionRecord, Store};
+use crate::web::Feed;
 use crate::{engine, jobs};
 use std::future::Future;
 use std::io;
@@ -85,6 +86,7 @@ async fn open(ready: Ready) -> Result<(House, Signals, mpsc::Receiver<Request>),
         engine: floors.engine.handle.clone(),
         counters: floors.counters.clone(),
         events: floors.events.meter(),
+        feed: Arc::new(Feed::new(floors.events.bus(), clock)),
         keyring: Keyring::new(secret.clone(), lockout.clone(), state.keys(), clock),
         lockout,
         secret,
@@ -231,7 +233,8 @@ impl Floors {
         let counters = jobs.counters();
         let supervisor = jobs::start(clock, jobs::Settings::new(program, counters.clone()), jobs_commands, jobs_events);
 
-        let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), events.bus(), clock));
+        let teller = Teller::new(events.bus(), (config.edition == Edition::Pro).then(|| node.clone()));
+        let recordings = library.map(|library| Recordings::new(library, engine.handle.clone(), jobs.clone(), teller, clock));
         let cluster = nodes::cluster(config, lan, node, events.bus(), clock);
         let settings = session_settings(config, events.bus(), cluster.clone());
         let mut registry = Registry::new(settings, engine.handle.clone(), jobs, recordings.clone(), clock);

@@ -159,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn clients_that_trust_the_certificate_are_served_and_a_stop_waits_for_no_handshake() {
         use crate::clock::Clock;
-        use crate::daemon::http::{listen, serve};
+        use crate::daemon::http::{Proxies, listen, serve};
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         use tokio::net::TcpStream;
         use tokio::sync::watch;
@@ -170,7 +170,8 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let app = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
-        let server = tokio::spawn(serve(listener, Some(watch::channel(tls).1), watch::channel(app).1, Clock::System, stopped));
+        let server =
+            tokio::spawn(serve(listener, Some(watch::channel(tls).1), watch::channel(app).1, Proxies::default(), Clock::System, stopped));
 
         let (chain, _) = parse(&fs::read_to_string(folder.path().join(KEPT)).unwrap()).unwrap();
         let mut roots = rustls::RootCertStore::empty();

@@ -1,6 +1,7 @@
 //! The way from whoever knows to whoever is told. Never waits: a listener that does not keep up loses what does not fit in its queue,
 //! counted, and nobody else notices.
 
+use super::follow::{Follower, Followers};
 use super::record::Record;
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +13,11 @@ const QUEUE: usize = 4096;
 
 /// Where records go. Cheap to clone; the default has no listener.
 #[derive(Clone, Default, Debug)]
-pub struct Bus(Arc<[Arc<Line>]>);
+pub struct Bus {
+    lines: Arc<[Arc<Line>]>,
+    /// The same for all clones.
+    pub(super) followers: Arc<Followers>,
+}
 
 /// What a listener hears.
 #[derive(Clone, Debug)]
@@ -35,26 +40,32 @@ impl Bus {
     /// One more listener, which hears everything that is said from now on over this bus and its clones to come, in that order.
     pub(super) fn listen(&mut self, name: &'static str) -> mpsc::Receiver<Heard> {
         let (sender, heard) = mpsc::channel(QUEUE);
-        let mut lines: Vec<_> = self.0.to_vec();
+        let mut lines: Vec<_> = self.lines.to_vec();
         lines.push(Arc::new(Line { name, sender, lost: AtomicU64::new(0), full: AtomicBool::new(false) }));
-        self.0 = lines.into();
+        self.lines = lines.into();
         heard
     }
 
     /// Tells everybody.
     pub fn say(&self, record: Record) {
-        if self.0.is_empty() {
+        self.followers.tell(&record);
+        if self.lines.is_empty() {
             return;
         }
         let record = Arc::new(record);
-        for line in self.0.iter() {
+        for line in self.lines.iter() {
             line.say(record.clone());
         }
     }
 
+    /// Somebody who hears what is said from now on, over this bus or any of its clones, for as long as it keeps up.
+    pub fn follow(&self) -> Follower {
+        self.followers.join()
+    }
+
     /// Tells every listener to end. May wait for those that are behind.
     pub(super) async fn end(&self) {
-        for line in self.0.iter() {
+        for line in self.lines.iter() {
             // an error means that it has ended
             let _ = line.sender.send(Heard::End).await;
         }
@@ -62,7 +73,7 @@ impl Bus {
 
     /// Records that a listener has lost because it did not keep up, by listener.
     pub fn lost(&self) -> Vec<(&'static str, u64)> {
-        self.0.iter().map(|line| (line.name, line.lost.load(Ordering::Relaxed))).collect()
+        self.lines.iter().map(|line| (line.name, line.lost.load(Ordering::Relaxed))).collect()
     }
 }
 

@@ -115,6 +115,9 @@ impl Fields {
             if let Some(custom) = custom_layout.as_ref().filter(|custom| layout == "CUSTOM" && !custom.is_empty()) {
                 self.put("customLayout", json!(custom));
             }
+            if let Some(node) = &recording.media_node {
+                self.put("media_node_id", json!(node.as_str()));
+            }
         }
         self.put("hasAudio", json!(recording.audio))
             .put("hasVideo", json!(recording.video))
@@ -187,6 +190,7 @@ pub mod tests {
             size,
             output_mode: "COMPOSED",
             picture: Some(picture),
+            media_node: None,
             audio: true,
             video: true,
             step,
@@ -268,7 +272,15 @@ pub mod tests {
             Record::RecordingStatusChanged(moment(1_600_000_002_000), individual),
             Record::RecordingStatusChanged(
                 moment(1_600_000_002_000),
-                Recording { picture: Some(custom), ..recording(Step::Started, None) },
+                Recording { picture: Some(custom.clone()), ..recording(Step::Started, None) },
+            ),
+            Record::RecordingStatusChanged(
+                moment(1_600_000_002_000),
+                Recording { picture: Some(custom), media_node: Some("media_1".into()), ..recording(Step::Started, None) },
+            ),
+            Record::RecordingStatusChanged(
+                moment(1_600_000_002_000),
+                Recording { picture: None, video: false, media_node: Some("media_1".into()), ..recording(Step::Failed, None) },
             ),
             Record::FilterEventDispatched(
                 moment(1_600_000_002_000),
@@ -308,8 +320,9 @@ pub mod tests {
     fn the_number_of_keys_is_that_of_the_specification() {
         // events.md §4, for 2.18; participants have `ip` as well (§13, 4)
         let count = |index: usize| fields(&all()[index]).len();
-        let counted: Vec<_> = [0, 1, 3, 6, 8, 10, 11, 16, 17, 18, 19].into_iter().map(count).collect();
+        let counted: Vec<_> = [0, 1, 3, 6, 8, 10, 11, 18, 19, 20, 21].into_iter().map(count).collect();
         assert_eq!(counted, [3, 10, 12, 13, 7, 15, 16, 16, 15, 13, 6]);
         assert_eq!(fields(&all()[13]).len(), 12, "an individual recording without a reason");
+        assert_eq!([count(14), count(15), count(16)], [16, 17, 12], "the node is told with the picture");
     }
 }

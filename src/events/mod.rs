@@ -9,6 +9,7 @@
 //! | `json` | their form on the wire, field by field. Pure |
 //! | `chronicle` | a session's side: every beginning told once, with exactly one end |
 //! | `bus` | from whoever knows to whoever is told |
+//! | `follow` | those who hear what happens as it happens, and come and go |
 //! | `cdr` | listener: files that are rotated and bounded |
 //! | `webhook` | listener: one post after the other, until each is taken |
 //! | `queue`, `journal` | what waits for the endpoint: its order and bound (pure), and its file |
@@ -17,6 +18,7 @@
 mod bus;
 mod cdr;
 mod chronicle;
+mod follow;
 mod journal;
 mod json;
 mod post;
@@ -31,6 +33,7 @@ pub use cdr::Settings as CdrSettings;
 pub use chronicle::Chronicle;
 #[cfg(test)]
 pub use chronicle::tests::check;
+pub use follow::Follower;
 #[cfg(test)]
 pub use json::lines;
 pub use post::{BadTarget, ID_HEADER, Target};
@@ -96,6 +99,10 @@ pub struct Counts {
     pub webhook_waiting: u64,
     /// Events that a listener never heard because it was far behind.
     pub unheard: u64,
+    /// Those who follow what happens, now.
+    pub followers: u64,
+    /// Those who were let go because they did not keep up.
+    pub followers_lost: u64,
 }
 
 /// Reads the counters. Cheap to clone.
@@ -160,6 +167,8 @@ impl Meter {
             webhook_dropped: load(&self.webhook.dropped),
             webhook_waiting: load(&self.webhook.waiting),
             unheard: self.bus.lost().iter().map(|(_, lost)| lost).sum(),
+            followers: self.bus.followers.count() as u64,
+            followers_lost: self.bus.followers.lost(),
         }
     }
 }

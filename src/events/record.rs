@@ -2,7 +2,7 @@
 //!
 //! `autoscaling`, `broadcastStarted` and their kin have no origin on one box, so there is no record of them: who makes them adds one.
 
-use crate::ids::{ConnectionId, RecordingId, SessionId, StreamId};
+use crate::ids::{ConnectionId, MediaNodeId, RecordingId, SessionId, StreamId};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -137,6 +137,8 @@ pub struct Recording {
     pub output_mode: &'static str,
     /// Of a composed recording with video.
     pub picture: Option<Picture>,
+    /// Where it is made; told with a picture only. `None` in an edition without media nodes.
+    pub media_node: Option<MediaNodeId>,
     pub audio: bool,
     pub video: bool,
     pub step: Step,

@@ -4,14 +4,17 @@
 //! |---|---|
 //! | `lockout` | how long an address has to wait after wrong secrets |
 //! | `crowd` | how much of something one address may have at a time |
+//! | [`forwarded`] | whose request it is that came through proxies |
 //! | [`body`] | reading a request body of bounded size in bounded time |
 //! | [`pace`] | ending connections whose other end takes nothing any more |
 //!
-//! Addresses are those of sockets. What a header says of its sender (`X-Forwarded-For`, `X-Real-IP`) is ignored here, for whoever
-//! guesses secrets would name a new address with each guess; so all who come through one proxy share its allowance.
+//! Addresses are those of sockets, unless a proxy that the operator trusts says whom it stands for ([`forwarded`]). What other senders say
+//! of themselves is ignored, for whoever guesses secrets would name a new address with each guess; so all who come through a proxy
+//! that nobody trusts share its allowance.
 
 pub mod body;
 mod crowd;
+pub mod forwarded;
 mod lockout;
 pub mod pace;
 

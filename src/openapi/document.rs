@@ -36,7 +36,10 @@ const TAGS: &[(&str, &str)] = &[
     ("Signal", "Messages to the browsers of a session."),
     ("Recordings", "Films of sessions: begun, ended, listed, fetched, deleted."),
     ("Media nodes", "The box itself, in the shape of a cluster of one."),
-    ("Watching", "WHEP: any player that speaks it watches a stream with one HTTP request. Browsers of a session use a WebSocket."),
+    (
+        "Watching",
+        "WHEP: any player that speaks it watches a stream with one HTTP request. Browsers of a session use a WebSocket, and so does who follows events.",
+    ),
     ("Keys", "Named API keys that go less far than the API secret. Not of OpenVidu."),
     ("Box", "How the box is configured, how it fares, what it did."),
 ];

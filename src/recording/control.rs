@@ -24,7 +24,6 @@ use super::recorder::{Progress, Wanted};
 use super::recordings::{Request, Shared};
 use super::recovery;
 use super::slots::{Slot, Slots};
-use super::told;
 use crate::causes::with_causes;
 use crate::clock::{Clock, monotonic_ns};
 use crate::events::Record;
@@ -289,13 +288,13 @@ impl Control {
     async fn save(&self, recording: Recording, fault: Option<String>, record: Option<Record>) {
         recovery::save(&self.shared.library, recording.clone()).await;
         if let Some(record) = record {
-            self.shared.events.say(record);
+            self.shared.teller.say(record);
         }
         self.tell(&recording, fault);
     }
 
     fn record_of(&self, recording: &Recording, reason: Option<&'static str>) -> Option<Record> {
-        told::record(recording, reason, self.shared.clock.unix_ms())
+        self.shared.teller.record(recording, reason, self.shared.clock.unix_ms())
     }
 
     fn tell(&self, recording: &Recording, fault: Option<String>) {

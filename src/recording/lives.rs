@@ -9,6 +9,7 @@ use super::plan::{Cast, Picture, Plan, Resolution, Status, StopReason};
 use super::played::{Composers, Manner};
 use super::recorder::{Follower, Recorder};
 use super::recordings::{Recordings, Request};
+use super::told::Teller;
 use crate::clock::Clock;
 use crate::events::record::Step as Told;
 use crate::events::{Ear, Record};
@@ -72,7 +73,7 @@ impl World {
         let (engine, orders, _) = engine::Handle::channel().unwrap();
         let (jobs, commands) = jobs::Handle::channel();
         let (bus, ear) = Ear::listening();
-        let recordings = Recordings::new(library, engine, jobs, bus, Clock::simulated(0));
+        let recordings = Recordings::new(library, engine, jobs, Teller::new(bus, None), Clock::simulated(0));
         let video = Some(Picture { resolution: Resolution::parse("320x240").unwrap(), frame_rate: 25 });
         let plan = Plan { name: None, audio: true, video };
         let recorder = recordings.start(Request { session: "S".into(), session_created_at: 1, plan, cast: vec![cast(0)] }).unwrap();

@@ -15,7 +15,7 @@
 //! | `parts` | the files, when nobody writes them any more | P1 to P3 |
 //! | `recovery` | the next start | R1 to R3 |
 //! | `thumbnails` | the pictures that stand for films | T1, T2 |
-//! | `told` | what the world is told of a recording. Pure | |
+//! | `told` | what the world is told of a recording, and the way it goes | |
 //!
 //! `stops` (tests) stops after each step; `lives` (tests) tells any story at all.
 //!
@@ -48,3 +48,4 @@ pub use metadata::to_json;
 pub use plan::{Cast, Picture, Plan, Recording, Resolution, Status, StopReason};
 pub use recorder::{Follower, Progress, Recorder};
 pub use recordings::{Recordings, Request};
+pub use told::Teller;

@@ -6,8 +6,8 @@ use super::plan::{Cast, Plan, thumbnail_name};
 use super::recorder::{Progress, Recorder};
 use super::recovery;
 use super::thumbnails::{self, Thumbnails};
+use super::told::Teller;
 use crate::clock::Clock;
-use crate::events::Bus;
 use crate::ids::{JobId, RecordingId, SessionId, SessionKey};
 use crate::jobs::budget::{Load, Refused, Work};
 use crate::{engine, jobs};
@@ -47,8 +47,7 @@ pub(super) struct Shared {
     pub library: Arc<Library>,
     pub engine: engine::Handle,
     pub jobs: jobs::Handle,
-    /// The way to the world.
-    pub events: Bus,
+    pub teller: Teller,
     pub thumbnails: Thumbnails,
     pub clock: Clock,
     pub steps: Steps,
@@ -91,21 +90,21 @@ struct Running {
 impl Recordings {
     /// None yet, over the two floors below; needs a tokio runtime. Recordings that the last run did not finish are finished from
     /// now on.
-    pub fn new(library: Library, engine: engine::Handle, jobs: jobs::Handle, events: Bus, clock: Clock) -> Recordings {
+    pub fn new(library: Library, engine: engine::Handle, jobs: jobs::Handle, teller: Teller, clock: Clock) -> Recordings {
         let library = Arc::new(library);
         let (thumbnails, orders) = Thumbnails::channel();
         let shared = Arc::new(Shared {
             library: library.clone(),
             engine,
             jobs,
-            events: events.clone(),
+            teller: teller.clone(),
             thumbnails: thumbnails.clone(),
             clock,
             steps: Steps::default(),
             running: Mutex::default(),
         });
         let mut running = shared.running();
-        running.tasks.spawn(recovery::recover(library, recovery::Listeners { events, thumbnails }, clock));
+        running.tasks.spawn(recovery::recover(library, recovery::Listeners { teller, thumbnails }, clock));
         running.drawing = Some(running.tasks.spawn(thumbnails::run(shared.clone(), orders)));
         drop(running);
         Recordings { shared }

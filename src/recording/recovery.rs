@@ -13,11 +13,10 @@ use super::parts::{self, Films};
 use super::plan::{Recording, Status};
 use super::recordings::Steps;
 use super::thumbnails::Thumbnails;
-use super::told;
+use super::told::Teller;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::disk::{self, FolderLock};
-use crate::events::Bus;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +33,7 @@ const STOPPED: &str = "openviduServerStopped";
 /// Who is told of what was recovered.
 pub struct Listeners {
     /// The world.
-    pub events: Bus,
+    pub teller: Teller,
     pub thumbnails: Thumbnails,
 }
 
@@ -66,8 +65,8 @@ async fn finish_all(library: Arc<Library>, unfinished: Vec<Arc<Recording>>, list
         steps.passed(3).await;
         // the last run told of its beginning; if it came to stop it, it was going down itself
         let reason = if recording.status == Status::Stopped { STOPPED } else { CRASHED };
-        if let Some(record) = told::record(&ended, Some(reason), clock.unix_ms()) {
-            listeners.events.say(record);
+        if let Some(record) = listeners.teller.record(&ended, Some(reason), clock.unix_ms()) {
+            listeners.teller.say(record);
         }
     }
 }
@@ -140,7 +139,7 @@ pub mod tests {
 
     /// Nobody is told of anything.
     pub fn nobody() -> Listeners {
-        Listeners { events: Bus::default(), thumbnails: Thumbnails::channel().0 }
+        Listeners { teller: Teller::default(), thumbnails: Thumbnails::channel().0 }
     }
 
     fn library(root: &Path) -> Arc<Library> {

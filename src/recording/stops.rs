@@ -9,9 +9,9 @@ use super::plan::{Cast, Picture, Plan, Recording, Resolution, Status, StopReason
 use super::played::{Composers, THUMBNAIL};
 use super::recordings::{Recordings, Request, Steps};
 use super::recovery::tests::nobody;
+use super::told::Teller;
 use super::{Error, recovery};
 use crate::clock::Clock;
-use crate::events::Bus;
 use crate::ids::{RecordingId, SessionId, SessionKey, TrackId};
 use crate::{disk, engine, jobs};
 use std::fs;
@@ -79,7 +79,7 @@ async fn killed_after(last: u8, root: &Path, composer_too: bool) -> u64 {
     let (engine, _engine_commands, _wake) = engine::Handle::channel().unwrap();
     let (jobs, commands) = jobs::Handle::channel();
     let library = Library::open(root, "https://box".into()).unwrap();
-    let recordings = Recordings::new(library, engine, jobs, Bus::default(), Clock::simulated(0));
+    let recordings = Recordings::new(library, engine, jobs, Teller::default(), Clock::simulated(0));
     let steps = &recordings.shared.clone().steps;
     steps.last.store(last, Relaxed);
     let mut recorder = Some(recordings.start(request()).unwrap());
@@ -292,7 +292,8 @@ async fn while_its_recovery_writes() {
 async fn started_until(root: &Path, draws: bool, done: impl Fn(&Scene) -> bool) -> Scene {
     let (engine, _engine_commands, _wake) = engine::Handle::channel().unwrap();
     let (jobs, commands) = jobs::Handle::channel();
-    let recordings = Recordings::new(Library::open(root, "https://box".into()).unwrap(), engine, jobs, Bus::default(), Clock::simulated(0));
+    let recordings =
+        Recordings::new(Library::open(root, "https://box".into()).unwrap(), engine, jobs, Teller::default(), Clock::simulated(0));
     let mut scene = Scene { recordings, composers: Composers { draws, ..Composers::default() }, commands, written: 0 };
     let began = Clock::System.now();
     while !done(&scene) {

@@ -1,5 +1,5 @@
-//! Who may ask: HTTP Basic or an API key over the API, the call detail records, the layouts and the metrics, and over the films unless
-//! access to them is public (rest.md §2.1, §11.3).
+//! Who may ask: HTTP Basic or an API key over the API, the call detail records, the layouts, the metrics and the live feed of events, and
+//! over the films unless access to them is public (rest.md §2.1, §11.3).
 //!
 //! [`identify`] says who is asking, [`permit`] whether such a request is theirs to make at all. Which *objects* they reach is decided
 //! where objects are found ([`super::seen`]), so that what is somebody else's is answered as what is not there.
@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use std::net::IpAddr;
 
 /// The trees that need credentials, sub-paths that do not exist included.
-const GUARDED: [&str; 6] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts", "/pro", "/config", "/metrics"];
+const GUARDED: [&str; 7] = ["/openvidu/api", "/openvidu/cdr", "/openvidu/layouts", "/openvidu/info", "/pro", "/config", "/metrics"];
 const FILMS: &str = "/openvidu/recordings";
 /// The exceptions. The API document and its page are the same on every box and hold no secret.
 const PUBLIC: [&str; 3] = ["/openvidu/api/config/openvidu-publicurl", "/openvidu/api/openapi.json", "/openvidu/api/docs"];
@@ -118,15 +118,22 @@ mod tests {
             "/pro/restart",
             "/config",
             "/metrics",
+            "/openvidu/info",
             FILM,
         ] {
             for (header, status) in [(Some(RIGHT), 200), (None, 401), (Some(WRONG), 401)] {
                 assert_eq!(ask(path, header, false).await, status, "{path} {header:?}");
             }
         }
-        for path in
-            PUBLIC.into_iter().chain(["/openvidu", "/openvidu/accept-certificate", "/openvidu/apiary", "/openvidu/cdrs", "/", "/whep/s/t"])
-        {
+        for path in PUBLIC.into_iter().chain([
+            "/openvidu",
+            "/openvidu/accept-certificate",
+            "/openvidu/apiary",
+            "/openvidu/cdrs",
+            "/openvidu/information",
+            "/",
+            "/whep/s/t",
+        ]) {
             assert_eq!(ask(path, None, false).await, 200, "{path}");
         }
     }

@@ -22,13 +22,14 @@ use url::Url;
 const EXPOSED: &str = "Location, Link, ETag, Accept-Post, Retry-After";
 
 /// The trees of the box's management and of its own pages, sub-paths that do not exist included.
-const MANAGEMENT: [&str; 9] = [
+const MANAGEMENT: [&str; 10] = [
     "/openvidu/api/restart",
     "/openvidu/api/media-nodes",
     "/openvidu/api/config",
     "/openvidu/api/keys",
     "/openvidu/cdr",
     "/openvidu/layouts",
+    "/openvidu/info",
     "/metrics",
     "/dashboard",
     "/inspector",

@@ -2,7 +2,7 @@
 
 use super::error::Failure;
 use super::legacy::{self, Era};
-use super::{Api, auth, cors};
+use super::{Api, auth, cors, routes};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -25,7 +25,7 @@ pub fn frame(doors: Router, api: Arc<Api>) -> Router {
 }
 
 async fn around(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
-    let (path, asked) = (request.uri().path().to_owned(), request.headers().clone());
+    let (path, asked) = (routes::as_asked(request.uri().path()).to_owned(), request.headers().clone());
     let preflight = cors::is_preflight(request.method(), &asked);
     let mut response = match admit(&api, &path, &mut request).await {
         Ok(()) if preflight => StatusCode::OK.into_response(),
@@ -107,6 +107,10 @@ async fn readable_path(State(old_paths): State<bool>, mut request: Request) -> R
     if let Some(uri) = old_paths.then(|| legacy::modern(request.uri())).flatten() {
         *request.uri_mut() = uri;
         request.extensions_mut().insert(Era::Legacy);
+    }
+    let of_object = routes::of_object(request.method(), request.uri().path());
+    if let Some(uri) = of_object.and_then(|path| with_path(request.uri(), path)) {
+        *request.uri_mut() = uri;
     }
     request
 }

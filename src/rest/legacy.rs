@@ -26,6 +26,7 @@ pub const MOVED: &[(&str, &str)] = &[
     ("/recordings", "/openvidu/recordings"),
     ("/layouts/custom", "/openvidu/layouts"),
     ("/accept-certificate", "/openvidu/accept-certificate"),
+    ("/info", "/openvidu/info"),
 ];
 
 /// Today's URI of an old one; `None` for any other.
@@ -60,6 +61,7 @@ mod tests {
             ("/layouts/custom/a/b.html", Some("/openvidu/layouts/a/b.html")),
             ("https://h:1/cdr", Some("https://h:1/openvidu/cdr")),
             ("/accept-certificate", Some("/openvidu/accept-certificate")),
+            ("/info", Some("/openvidu/info")),
             ("/openvidu/api/sessions", None),
             ("/apiary", None),
             ("/layouts", None),

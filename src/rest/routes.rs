@@ -10,6 +10,7 @@ use super::{
 use crate::keys::Right;
 use crate::openapi::Operation;
 use axum::Router;
+use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use std::sync::Arc;
 
@@ -101,7 +102,9 @@ pub const ROUTES: &[Route] = &[
     public("GET", "/openvidu/api/openapi.json", || get(about::serve), about::house::openapi),
     elsewhere("GET", "/openvidu/api/docs", None, Nothing, about::house::docs),
     public("GET", "/openvidu/accept-certificate", || get(certificate::page), about::house::certificate),
+    elsewhere("GET", "/", None, Nothing, about::house::landing),
     elsewhere("GET", "/metrics", Some(Observe), Nothing, about::house::metrics),
+    elsewhere("GET", "/openvidu/info", Some(Observe), Nothing, about::watching::feed),
     // these doors look at credentials themselves
     elsewhere("POST", "/whep/{session}/{stream}", Some(Watch), Stream, about::watching::watch),
     elsewhere("OPTIONS", "/whep/{session}/{stream}", None, Stream, about::watching::options),
@@ -113,6 +116,21 @@ pub const ROUTES: &[Route] = &[
 pub fn router() -> Router<Arc<Api>> {
     let served = ROUTES.iter().filter_map(|route| Some((route.path, route.serve?)));
     served.fold(Router::new(), |router, (path, serve)| router.route(path, serve()))
+}
+
+/// The path of a route whose last word may be the id of an object, too: a session, and so its recording, may be called `start`.
+const WORD: &str = "/openvidu/api/recordings/start";
+/// The same path, written so that the router reads that word as an id (RFC 3986 §6.2.2.2).
+const ID: &str = "/openvidu/api/recordings/%73tart";
+
+/// The path by which the router finds the object that is called like a route; `None` for any other request.
+pub fn of_object(method: &Method, path: &str) -> Option<&'static str> {
+    ([Method::GET, Method::HEAD, Method::DELETE].contains(method) && path == WORD).then_some(ID)
+}
+
+/// The path as it was asked for.
+pub fn as_asked(path: &str) -> &str {
+    if path == ID { WORD } else { path }
 }
 
 type Serve = fn() -> MethodRouter<Arc<Api>>;
@@ -128,4 +146,29 @@ const fn public(method: &'static str, path: &'static str, serve: Serve, about: A
 
 const fn elsewhere(method: &'static str, path: &'static str, needs: Option<Right>, names: Names, about: About) -> Route {
     Route { method, path, needs, names, serve: None, about }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Is what `pattern` calls a variable a fixed word in `path`, and all else the same?
+    fn hides(path: &str, pattern: &str) -> bool {
+        let (words, parts): (Vec<_>, Vec<_>) = (path.split('/').collect(), pattern.split('/').collect());
+        let fits = |(word, part): (&&str, &&str)| word == part || (part.starts_with('{') && !part.starts_with("{*"));
+        path != pattern && words.len() == parts.len() && words.iter().zip(&parts).all(fits)
+    }
+
+    #[test]
+    fn no_other_route_hides_objects() {
+        let hiding = |route: &&Route| ROUTES.iter().any(|other| hides(route.path, other.path));
+        assert_eq!(ROUTES.iter().filter(hiding).map(|route| (route.method, route.path)).collect::<Vec<_>>(), [("POST", WORD)]);
+        let hidden: Vec<_> = ROUTES.iter().filter(|route| hides(WORD, route.path)).map(|route| route.method).collect();
+        assert_eq!(hidden, ["GET", "DELETE"]);
+        for (method, there) in [("GET", true), ("HEAD", true), ("DELETE", true), ("POST", false), ("OPTIONS", false), ("PUT", false)] {
+            let method: Method = method.parse().unwrap();
+            assert_eq!(of_object(&method, WORD).map(as_asked), there.then_some(WORD), "{method}");
+            assert_eq!(of_object(&method, "/openvidu/api/recordings/starts"), None);
+        }
+    }
 }

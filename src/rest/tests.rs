@@ -2,13 +2,12 @@
 
 use super::*;
 use crate::config::{Sources, load};
-use crate::events::Bus;
 use crate::guard::Lockout;
 use crate::ids::SessionKey;
 use crate::jobs;
 use crate::keys::KeyFile;
-use crate::recording::Library;
 use crate::recording::played::Composers;
+use crate::recording::{Library, Teller};
 use crate::session::Settings;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -98,7 +97,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let recordings = config.recording.as_ref().map(|_| {
             let library = Library::open(folder.path(), config.public_url()).unwrap();
-            Recordings::new(library, engine.clone(), jobs.clone(), Bus::default(), Clock::System)
+            Recordings::new(library, engine.clone(), jobs.clone(), Teller::default(), Clock::System)
         });
         let registry = Registry::new(Settings::default(), engine.clone(), jobs, recordings.clone(), Clock::System);
         let composers = Arc::new(Mutex::new(Composers::default()));

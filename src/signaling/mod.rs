@@ -39,6 +39,8 @@ use tokio::sync::watch;
 
 /// Longest message in bytes; an offer of a browser with many codecs exceeds 10 kB.
 const LONGEST_MESSAGE: usize = 256 * 1024;
+/// What is read of a longer one, so that its sender can be told; beyond that the connection just ends.
+const LONGEST_READ: usize = 2 * LONGEST_MESSAGE;
 /// Sockets at a time, of all and of one address; one more is refused with 503.
 const MOST_SOCKETS: usize = 2000;
 const MOST_OF_ONE: usize = 1000;
@@ -89,7 +91,7 @@ impl std::fmt::Debug for Door {
     }
 }
 
-/// The route of the door. Requests must carry the peer's address as a [`ConnectInfo`] extension, and be served with upgrades.
+/// The route of the door. Requests must carry their client's address as a [`ConnectInfo`] extension, and be served with upgrades.
 pub fn router(door: Arc<Door>) -> Router {
     Router::new().route("/openvidu", get(open)).with_state(door)
 }
@@ -108,8 +110,8 @@ async fn open(
     // taken here and not in the task: a socket that is about to open counts
     let stop = door.stop.subscribe();
     upgrade
-        .max_message_size(LONGEST_MESSAGE)
-        .max_frame_size(LONGEST_MESSAGE)
+        .max_message_size(LONGEST_READ)
+        .max_frame_size(LONGEST_READ)
         .on_upgrade(move |socket| socket::serve(socket, door, origin, stop))
         .into_response()
 }
@@ -119,7 +121,7 @@ async fn open(
 struct Origin {
     /// The client, as the API tells of it.
     ip: IpAddr,
-    /// The other end of the socket: the client or a proxy.
+    /// Whose guesses are counted together: the client, or a proxy that is not trusted to tell.
     peer: IpAddr,
     _place: Place,
 }

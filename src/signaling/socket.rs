@@ -4,7 +4,7 @@
 //! JSON-RPC, when its session drops it, or when the server stops. Whatever the cause, a session hears of it exactly once.
 
 use super::client::{Client, Told, Turn};
-use super::{Door, Origin};
+use super::{Door, LONGEST_MESSAGE, Origin};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -38,6 +38,9 @@ enum End {
     Ours(u16, &'static str),
 }
 
+/// A message is too long.
+const TOO_LONG: End = End::Ours(close_code::SIZE, "A message is longer than 256 KiB");
+
 /// Serves one socket until it ends. `stop` becomes true when the server stops; holding it tells the door that this task lives.
 pub async fn serve(mut socket: WebSocket, door: Arc<Door>, origin: Origin, mut stop: watch::Receiver<bool>) {
     let ip = origin.ip;
@@ -59,6 +62,7 @@ async fn converse(socket: &mut WebSocket, client: &mut Client, door: &Door, stop
         let deadline = leave_by.map_or(watchdog.deadline(), |at| at.min(watchdog.deadline()));
         let done = tokio::select! {
             message = socket.recv(), if client.may_ask() => match message {
+                Some(Ok(Message::Text(text))) if text.len() > LONGEST_MESSAGE => Err(TOO_LONG),
                 Some(Ok(Message::Text(text))) => heard(socket, client, &mut watchdog, door, text.as_str()).await,
                 Some(Ok(Message::Binary(_))) => Err(End::Ours(close_code::UNSUPPORTED, "text messages only")),
                 Some(Ok(Message::Ping(_))) => Ok(()),

@@ -367,7 +367,14 @@ async fn what_is_not_json_rpc_closes_the_socket() {
     client.send_text(r#"{"jsonrpc":"2.0","method":"ping"}"#).await;
     client.send_text(r#"{"jsonrpc":"2.0","id":5,"result":"push"}"#).await;
     assert_eq!(client.must("ping", json!({})).await["value"], "pong", "what waits for no reply gets none");
-    client.send_text("x".repeat(LONGEST_MESSAGE + 1)).await;
+    for length in [LONGEST_MESSAGE + 1, LONGEST_READ] {
+        let client = house.client().await;
+        client.send_text("x".repeat(length)).await;
+        let closed = client.closed(SOON).await;
+        assert_eq!((closed.code, closed.reason.as_str()), (1009, "A message is longer than 256 KiB"), "{length}");
+    }
+    let client = house.client().await;
+    client.send_text("x".repeat(LONGEST_READ + 1)).await;
     client.closed(SOON).await;
 }
 

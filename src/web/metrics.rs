@@ -91,6 +91,10 @@ const METRICS: &[Metric] = &[
     ("events_unheard_total", Counter, "Events lost because whoever writes or posts them was far behind.", |facts| {
         count(facts.events.unheard)
     }),
+    ("event_followers", Gauge, "Sockets that are told what happens.", |facts| count(facts.events.followers)),
+    ("event_followers_lost_total", Counter, "Sockets closed because events waited that they did not read.", |facts| {
+        count(facts.events.followers_lost)
+    }),
     ("media_events_lost_total", Counter, "Events of the media thread that found their queue full.", |facts| {
         engine(facts, |stats| stats.events_lost)
     }),

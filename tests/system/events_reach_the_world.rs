@@ -111,6 +111,26 @@ async fn from_the_first_join_to_the_end() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edition_without_media_nodes_names_none() {
+    let (films, cdr) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let options =
+        recording_to(films.path()).env("OPENVIDU_EDITION", "ce").env("OPENVIDU_CDR", "true").env("OPENVIDU_CDR_PATH", cdr.path().display());
+    let house = House::of(options).await;
+    let session = house.session(json!({"customSessionId": "gate"})).await;
+    let alice = house.join(&session, "alice").await;
+    let wish = Wish::publish(&[Media::Opus, Media::Vp8]);
+    let publisher = Peer::new(&wish);
+    alice.publish(&publisher, &wish).await;
+    house.record_some_time(&session, json!({"resolution": "320x240", "frameRate": 10})).await;
+    house.stop_recording("gate").await;
+    let House { mut daemon, .. } = house;
+    assert!(daemon.stop().await.0.success());
+    let told: Vec<_> = lines(cdr.path()).into_iter().filter(|(name, _)| name == "recordingStatusChanged").collect();
+    assert_eq!(told.iter().map(|(_, fields)| fields["status"].as_str().unwrap()).collect::<Vec<_>>(), ["started", "stopped", "ready"]);
+    assert!(told.iter().all(|(_, fields)| fields.get("frameRate").is_some() && fields.get("media_node_id").is_none()), "{told:?}");
+}
+
 /// What every post has, and what some must have.
 fn check_posts(posts: &[Post]) {
     let ids: BTreeSet<&str> = posts.iter().map(|post| post.header("x-viduct-event-id")).collect();
@@ -125,6 +145,8 @@ fn check_posts(posts: &[Post]) {
     let nodes: Vec<_> = posts.iter().filter_map(|post| post.body["newStatus"].as_str()).collect();
     assert_eq!(nodes, ["launching", "running"]);
     let of = |name: &'static str| posts.iter().filter(move |post| post.event() == name).map(|post| &post.body);
+    let node = &of("mediaNodeStatusChanged").next().unwrap()["id"];
+    assert!(node.is_string() && of("recordingStatusChanged").all(|body| body["media_node_id"] == *node), "{node}");
     let ready = of("recordingStatusChanged").next_back().unwrap();
     assert!(ready["duration"].as_f64().unwrap() > 0.0 && ready["size"].as_u64().unwrap() > 0, "{ready}");
     let signal = of("signalSent").next().unwrap();

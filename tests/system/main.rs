@@ -32,6 +32,7 @@ mod bad_cameras_hurt_nobody;
 mod camera_to_whep;
 mod cameras_come_back_after_a_power_cut;
 mod come_and_go_leaves_nothing;
+mod events_are_told_live;
 mod events_reach_the_world;
 mod flash_and_beep_stay_together;
 mod half_open_connections_cost_nothing;

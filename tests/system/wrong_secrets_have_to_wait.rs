@@ -1,8 +1,10 @@
 //! Five wrong secrets from one address, and its next try has to wait, whatever it says and by whatever door; other addresses notice
 //! nothing, and requests without credentials are no tries.
 
-use crate::house::House;
+use crate::house::{House, options};
 use crate::wire::{ELSEWHERE, ask, ask_from};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use std::time::Duration;
 use viduct::clock::Clock;
@@ -84,4 +86,42 @@ async fn foreign_pages_manage_nothing() {
     let served = ask(app).await;
     assert!(served.status == 200 && served.head.contains("access-control-allow-origin: *"), "{served:?}");
     assert_eq!(ask(form(&format!("http://127.0.0.1:{port}"))).await.status, 200, "the box's own page may");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_trusted_proxy_each_waits_for_itself() {
+    // this machine's usual address is the proxy, the other one is a stranger
+    let house = House::of(options().env("VIDUCT_TRUSTED_PROXIES", r#"["127.0.0.1/32", "10.0.0.0/8"]"#)).await;
+    let port = house.daemon.ports.http;
+    let head = |secret: &str, forwarded: &str| {
+        let credentials = STANDARD.encode(format!("OPENVIDUAPP:{secret}"));
+        format!(
+            "GET {SESSIONS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic {credentials}\r\nX-Forwarded-For: {forwarded}\r\n\r\n"
+        )
+    };
+    let guesser = |n: usize| format!("203.0.113.{n}, 192.0.2.9, 10.0.0.2");
+    let begin = Clock::System.now();
+    for n in 0..5 {
+        assert_eq!(ask(port, head(&format!("guess{n}"), &guesser(n)).as_bytes()).await.status, 401);
+    }
+    let locked = ask(port, head("MY_SECRET", &guesser(6)).as_bytes()).await.status;
+    assert!(locked == 429 || begin.elapsed() > FIRST / 3, "whatever it writes before its own address: {locked}");
+    let line = house.daemon.log.wait_for("the lockout", FIRST, |line| line.contains("nothing more is taken from there")).await;
+    assert!(line.contains("192.0.2.9"), "{line}");
+    assert_eq!(ask(port, head("MY_SECRET", "192.0.2.10").as_bytes()).await.status, 200, "another client of the proxy");
+    house.rest.get(SESSIONS).await.expect(200);
+    // whoever is no proxy is itself, whatever it says
+    for n in 0..5 {
+        let claims = head(&format!("guess{n}"), &format!("198.51.100.{n}"));
+        assert_eq!(ask_from(ELSEWHERE, port, claims.as_bytes()).await.status, 401);
+    }
+    let begin = Clock::System.now();
+    let locked = ask_from(ELSEWHERE, port, head("MY_SECRET", "192.0.2.11").as_bytes()).await.status;
+    assert!(locked == 429 || begin.elapsed() > FIRST / 3, "{locked}");
+
+    // and so the API tells who is who
+    house.session(json!({"customSessionId": "s"})).await;
+    let client = Client::open_with(&house.daemon.signaling_url("s"), &[("x-forwarded-for", "[2001:db8::7]:4711")]).await;
+    client.join(&house.token("s", "PUBLISHER").await, "alice").await.unwrap();
+    assert_eq!(house.look("s").await["connections"]["content"][0]["ip"], "2001:db8::7");
 }

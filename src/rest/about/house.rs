@@ -115,6 +115,10 @@ pub fn docs() -> Operation {
     Operation::new(TAG, "readDocument", "This document, as a page for people").content(200, "The page.", "text/html", Schema::text(""))
 }
 
+pub fn landing() -> Operation {
+    Operation::new(TAG, "readLanding", "What this box is, as a page for people").content(200, "The page.", "text/html", Schema::text(""))
+}
+
 pub fn certificate() -> Operation {
     Operation::new(TAG, "acceptCertificate", "A page to accept the certificate by")
         .about("A person opens it once in a browser that does not know the box's own certificate.")
@@ -173,7 +177,7 @@ fn described(row: &Property) -> Schema {
         Kind::Number(from, to) => Schema::integer(&doc).within(from, to),
         Kind::Word(words) => Schema::words(&doc, words),
         Kind::Words(words) => Schema::list(&doc, Schema::words("", words)),
-        Kind::Addresses | Kind::Uris | Kind::Headers => Schema::list(&doc, Schema::text("")),
+        Kind::Addresses | Kind::Networks | Kind::Uris | Kind::Headers => Schema::list(&doc, Schema::text("")),
         Kind::Secret | Kind::Text | Kind::Host | Kind::Path(_) | Kind::Url => Schema::text(&doc),
     };
     match row.kind.read(&Raw::Text(row.default.into())) {

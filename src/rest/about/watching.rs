@@ -1,4 +1,4 @@
-//! The doors of those who watch, described: WHEP, and the WebSocket of browsers.
+//! The doors of those who watch, described: WHEP, the WebSocket of browsers, and that of whoever follows events.
 
 use crate::openapi::{Operation, Schema};
 
@@ -52,6 +52,17 @@ pub fn signaling() -> Operation {
         .refuses(400, "It is no request for a WebSocket.")
         .refuses(426, "The connection cannot become a WebSocket.")
         .refuses(503, "The box takes no more browsers.")
+}
+
+pub fn feed() -> Operation {
+    Operation::new(TAG, "followEvents", "Hear what happens, as it happens")
+        .about(
+            "A WebSocket. Each message is one event as JSON, like a line of the call detail records, from the moment the socket opens on. \
+            What a client sends is ignored. One that does not read is closed with 1008.",
+        )
+        .empty(101, "The connection is a WebSocket from here on.")
+        .refuses(426, "It is no request for a WebSocket.")
+        .refuses(503, "The box tells no more sockets: 16 at a time.")
 }
 
 pub fn schemas() -> Vec<(&'static str, Schema)> {

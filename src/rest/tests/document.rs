@@ -16,7 +16,7 @@ static STRICT: LazyLock<Value> = LazyLock::new(|| {
 });
 
 /// What other doors serve, which a bench may not have.
-const ELSEWHERE: [&str; 3] = ["/metrics", "/openvidu", "/openvidu/api/docs"];
+const ELSEWHERE: [&str; 5] = ["/", "/metrics", "/openvidu", "/openvidu/api/docs", "/openvidu/info"];
 
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
@@ -51,7 +51,10 @@ impl Asked {
         let modern = crate::rest::legacy::modern(uri).filter(|_| old_paths).unwrap_or(uri.clone());
         let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
         let preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        Asked { method: method.to_string(), path: modern.path().trim_end_matches('/').to_owned(), preflight }
+        let path = modern.path().trim_end_matches('/');
+        let path = if path.is_empty() { "/" } else { path };
+        let path = crate::rest::routes::of_object(&method, path).unwrap_or(path);
+        Asked { method: method.to_string(), path: path.to_owned(), preflight }
     }
 
     /// Panics when the document does not allow this answer.

@@ -1,6 +1,7 @@
 //! Every row of the tables of recordings (rest.md §10, §11).
 
 use super::*;
+use crate::keys::{Scope, Wish};
 use crate::recording::played::{Manner, THUMBNAIL};
 
 const API: &str = "/openvidu/api/recordings";
@@ -101,6 +102,33 @@ async fn a_recording_lives_from_start_to_delete() {
         for method in ["GET", "DELETE"] {
             assert_eq!(bench.ask(method, &format!("{API}/{id}"), None).await.status, 404);
         }
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_called_like_a_route_is_one_like_any_other() {
+    for (id, api) in [("start", API), ("stop", API), ("start", "/api/recordings"), ("stop", "/api/recordings")] {
+        let (bench, one) = (Bench::new(), format!("{api}/{id}"));
+        bench.session(id, json!({})).await;
+        bench.camera(id).await;
+        for (method, path) in [("GET", one.clone()), ("DELETE", one.clone()), ("GET", format!("{one}/"))] {
+            let absent = bench.ask(method, &path, None).await;
+            assert_eq!((absent.status, &absent.json()["path"]), (404, &json!(format!("{API}/{id}"))), "{method} {path}");
+        }
+        let started = bench.recorded(id).await;
+        assert_eq!((&started["id"], bench.ask("GET", &one, None).await.json()), (&json!(id), started.clone()));
+        assert_eq!(bench.ask("DELETE", &one, None).await.status, 409);
+        assert_eq!(bench.ask("POST", &format!("{api}/stop/{id}"), None).await.status, 200);
+        assert_eq!(bench.ask("HEAD", &format!("{one}/"), None).await.status, 200);
+        let watcher = Wish { name: "watcher".into(), scope: Scope::ReadOnly, expires_at: None };
+        let key = bench.api.keyring.file().create(watcher, 0).unwrap().1;
+        let ask = |method: &str| Request::builder().method(method).uri(&one).header(header::AUTHORIZATION, format!("Bearer {key}"));
+        for (method, status) in [("GET", 200), ("DELETE", 403)] {
+            assert_eq!(bench.send(ask(method).body(Body::empty()).unwrap()).await.status, status, "{method} {one}");
+        }
+        assert_eq!(bench.ask("PATCH", &one, None).await.status, 405);
+        assert_eq!(bench.ask("DELETE", &one, None).await.status, 204);
+        assert_eq!(bench.ask("GET", &one, None).await.status, 404);
     }
 }
 

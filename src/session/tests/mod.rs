@@ -39,7 +39,7 @@ use crate::engine::api::Refusal;
 use crate::events::Ear;
 use crate::ids::{ConnectionId, JobId, PeerId, SessionKey, StreamId, TrackId};
 use crate::recording::played::Composers;
-use crate::recording::{Library, Recordings};
+use crate::recording::{Library, Recordings, Teller};
 use crate::rtp::Kind;
 use crate::wire::camera::CameraSpec;
 use crate::wire::control::{AUDIO_SLOT, Spec, VIDEO_SLOT};
@@ -114,7 +114,7 @@ impl House {
         let (jobs, jobs_commands) = jobs::Handle::with(jobs::Budget::new(Some(budget), clock));
         let folder = tempfile::tempdir().unwrap();
         let library = Library::open(folder.path(), "https://box".into()).unwrap();
-        let recordings = Recordings::new(library, engine.clone(), jobs.clone(), events, clock);
+        let recordings = Recordings::new(library, engine.clone(), jobs.clone(), Teller::new(events, None), clock);
         let registry = Registry::new(settings, engine.clone(), jobs, Some(recordings.clone()), clock);
         let (engine_events, engine_heard) = mpsc::channel(16);
         let (jobs_events, jobs_heard) = mpsc::channel(16);

@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict';
-
-/** The widths of a phone and of a desk, in CSS pixels. */
-const SCREENS = [
-  { name: 'phone', width: 390, height: 844, colorScheme: 'dark' },
-  { name: 'desk', width: 1280, height: 900, colorScheme: 'light' },
-];
+import { SCREENS, looksRight, open } from '../lib/screens.mjs';
 
 export default {
   title: 'the page of the API document shows every operation and asks nobody else',
@@ -18,15 +13,8 @@ export default {
       return text;
     })();
     const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
-    for (const { name, width, height, colorScheme } of SCREENS) {
-      const shown = await context.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width, height }, colorScheme });
-      const page = await shown.newPage();
-      const requests = [];
-      const troubles = [];
-      page.on('request', (request) => requests.push(request.url()));
-      page.on('console', (message) => message.type() === 'error' && troubles.push(message.text()));
-      page.on('pageerror', (error) => troubles.push(error.message));
-      await page.goto(`${context.daemon.url}/openvidu/api/docs`);
+    for (const screen of SCREENS) {
+      const { page, requests, troubles, close } = await open(context, screen, '/openvidu/api/docs');
       await page.locator('#schema-Session').waitFor({ timeout: 20_000 });
 
       const ids = await page.locator('article.operation').evaluateAll((cards) => cards.map((card) => card.id));
@@ -34,23 +22,18 @@ export default {
       for (const name of Object.keys(document.components.schemas)) assert.equal(await page.locator(`#schema-${name}`).count(), 1, name);
       const text = await page.locator('main').innerText();
       assert.ok(!/undefined|\[object|NaN/.test(text), 'something is not rendered');
-      // the colour of a dark page is dark
-      const [red] = (await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).match(/\d+/g);
-      assert.equal(Number(red) < 128, colorScheme === 'dark', `the ground of the ${colorScheme} page`);
-      const [wide, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-      assert.ok(wide <= inner, `the page of a ${name} is ${wide} px wide on ${inner}`);
+      await looksRight(page, screen);
 
       const curl = await page.locator('#createConnection .curl code').innerText();
       assert.match(curl, /^curl -k -X POST -u "OPENVIDUAPP:\$SECRET" -H 'Content-Type: application\/json' -d '\{.*\}' 'https:/);
       await page.getByRole('searchbox').fill('start recording');
       assert.deepEqual(await page.locator('article.operation:visible').evaluateAll((cards) => cards.map((card) => card.id)), ['startRecording']);
       await page.getByRole('searchbox').fill('');
-      await context.picture(page, `api-document-${name}`);
+      await context.picture(page, `api-document-${screen.name}`);
 
       assert.deepEqual(troubles, []);
-      const own = requests.filter((url) => !url.startsWith('data:'));
-      assert.deepEqual(own, [`${context.daemon.url}/openvidu/api/docs`, `${context.daemon.url}/openvidu/api/openapi.json`]);
-      await shown.close();
+      assert.deepEqual(requests, [`${context.daemon.url}/openvidu/api/docs`, `${context.daemon.url}/openvidu/api/openapi.json`]);
+      await close();
     }
     context.measured('operations', operations.length);
   },

@@ -164,6 +164,11 @@ impl Daemon {
         format!("ws://127.0.0.1:{}/openvidu?sessionId={session}", self.ports.http)
     }
 
+    /// The WebSocket of the live feed of events over plain HTTP.
+    pub fn feed_url(&self) -> String {
+        format!("ws://127.0.0.1:{}/openvidu/info", self.ports.http)
+    }
+
     /// Process id.
     pub fn pid(&self) -> i32 {
         self.child.id() as i32

@@ -7,6 +7,7 @@
 //! | [`kills`] | a process killed at random moments, and what it had acknowledged |
 //! | [`rest`] | a small HTTP client that refuses what the API does not send |
 //! | [`signaling`] | a JSON-RPC client over WebSocket with an ordered log of notifications |
+//! | [`feed`] | a client of the live feed of events |
 //! | [`peer`] | a WebRTC client (str0m, RTP mode) that publishes or watches |
 //! | [`proxy`] | a network between camera and box that can be cut, and trickle |
 //! | [`whep`] | a viewer over WHEP |
@@ -21,6 +22,7 @@
 
 pub mod camera;
 pub mod daemon;
+pub mod feed;
 pub mod flashes;
 pub mod frames;
 pub mod holdings;

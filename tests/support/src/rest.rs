@@ -34,16 +34,20 @@ const KNOWN_HEADERS: &[&str] = &[
     "connection",
     "content-length",
     "content-range",
+    "content-security-policy",
     "content-type",
     "date",
     "etag",
     "last-modified",
     "link",
     "location",
+    "referrer-policy",
     "retry-after",
     "transfer-encoding",
+    "upgrade",
     "vary",
     "www-authenticate",
+    "x-content-type-options",
 ];
 /// How long one exchange may take.
 const DEADLINE: Duration = Duration::from_secs(30);

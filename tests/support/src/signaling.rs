@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 type Sink = SplitSink<WebSocketStream<MaybeTlsStream<TcpStream>>, Message>;
@@ -77,7 +80,12 @@ struct State {
 impl Client {
     /// Opens a socket. Panics when the server does not take it.
     pub async fn open(url: &str) -> Client {
-        let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap_or_else(|e| panic!("{url}: {e}"));
+        Client::open_with(url, &[]).await
+    }
+
+    /// The same with further headers, as a proxy adds them.
+    pub async fn open_with(url: &str, headers: &[(&str, &str)]) -> Client {
+        let (socket, _) = tokio_tungstenite::connect_async(request(url, headers)).await.unwrap_or_else(|e| panic!("{url}: {e}"));
         let (sink, mut stream) = socket.split();
         let shared = Arc::new(Shared::default());
         let heard = shared.clone();
@@ -238,6 +246,16 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.deaf();
     }
+}
+
+/// The request for a WebSocket, with further headers.
+pub(crate) fn request(url: &str, headers: &[(&str, &str)]) -> Request {
+    let mut request = url.into_client_request().expect("a URL of a WebSocket");
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().expect("a name of a header");
+        request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value of a header"));
+    }
+    request
 }
 
 /// A request under way.
