@@ -1,9 +1,9 @@
 //! Configuration: one table of properties, where their values come from, and the typed result.
 //!
-//! [`properties`] knows every property; [`value`] reads one value, [`network`] those that are networks; [`mod@load`] gathers the values of POST restart, environment, file,
-//! `--demo` and defaults; [`mod@revise`] writes what POST restart sets into the file's text; [`document`] makes the sample file and the
-//! reference page. Everything here is pure: environment, file text and surroundings are arguments. A [`Config`] is never changed:
-//! a reload makes another one.
+//! [`properties`] knows every property; [`value`] reads one value, [`network`] those that are networks; [`mod@load`] gathers the values
+//! of POST restart, environment, file, `--demo` and defaults; [`mod@revise`] writes what POST restart sets into the file's text;
+//! [`document`] makes the sample file and the reference page. Everything here is pure: environment, file text and surroundings are
+//! arguments. A [`Config`] is never changed: a reload makes another one.
 
 mod authorization;
 pub mod document;
@@ -183,11 +183,7 @@ impl Config {
             edition: if text("OPENVIDU_EDITION") == "ce" { Edition::Ce } else { Edition::Pro },
             loopback_candidates: switch("VIDUCT_LOOPBACK_CANDIDATES"),
             camera_allow_loopback: switch("VIDUCT_CAMERA_ALLOW_LOOPBACK"),
-            public_addresses: values
-                .get("VIDUCT_PUBLIC_ADDRESSES")
-                .and_then(Value::list)
-                .map(|list| list.iter().filter_map(|a| a.parse().ok()).collect())
-                .unwrap_or_default(),
+            public_addresses: list("VIDUCT_PUBLIC_ADDRESSES").iter().filter_map(|address| address.parse().ok()).collect(),
             trusted_proxies: list("VIDUCT_TRUSTED_PROXIES").iter().filter_map(|network| network.parse().ok()).collect(),
             certificate: file("VIDUCT_CERTIFICATE_FILE").zip(file("VIDUCT_PRIVATE_KEY_FILE")),
             log: text("VIDUCT_LOG"),

@@ -7,6 +7,7 @@
 //! | [`forwarded`] | whose request it is that came through proxies |
 //! | [`body`] | reading a request body of bounded size in bounded time |
 //! | [`pace`] | ending connections whose other end takes nothing any more |
+//! | [`socket`] | the same for WebSockets, which are told why |
 //!
 //! Addresses are those of sockets, unless a proxy that the operator trusts says whom it stands for ([`forwarded`]). What other senders say
 //! of themselves is ignored, for whoever guesses secrets would name a new address with each guess; so all who come through a proxy
@@ -17,6 +18,7 @@ mod crowd;
 pub mod forwarded;
 mod lockout;
 pub mod pace;
+pub mod socket;
 
 pub use crowd::{Crowd, Place};
 pub use lockout::{Locked, Lockout};

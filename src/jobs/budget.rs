@@ -13,6 +13,7 @@
 //!
 //! A conversion that this box lacks an element for is remembered here too, for a while: the next viewer is told at once.
 
+use super::cpu::processors;
 use crate::clock::Clock;
 use crate::rtp::Codec;
 use std::collections::BTreeMap;
@@ -205,7 +206,7 @@ pub struct Budget {
 impl Budget {
     /// `limit` in thousandths of a core; `None`: most of the cores that this process may use.
     pub fn new(limit: Option<u32>, clock: Clock) -> Budget {
-        let cores = || std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
+        let cores = || u32::try_from(processors()).unwrap_or(u32::MAX);
         let limit = limit.unwrap_or_else(|| cores().saturating_mul(1000 / 100 * SHARE));
         Budget { ledger: Arc::new(Mutex::new(Ledger::new(limit))), clock }
     }

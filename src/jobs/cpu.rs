@@ -1,6 +1,12 @@
-//! How much processor time a worker uses, by `/proc`.
+//! How many processors there are, and how much of their time a worker uses, by `/proc`.
 
+use std::num::NonZero;
 use std::time::{Duration, Instant};
+
+/// Processors that this process may use, at least one.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
 
 /// What a process had used at a moment.
 #[derive(Clone, Copy, Debug)]

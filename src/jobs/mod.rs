@@ -13,7 +13,7 @@
 //! | `starting` | how many cameras' processes begin at a time |
 //! | `counters` | what became of all processes so far |
 //! | `budget` | what the board can carry: who may start, by what the others use. Pure core |
-//! | `cpu` | how much processor time a process uses |
+//! | `cpu` | how many processors there are, and how much of their time a process uses |
 //! | `strikes` | which hardware is left alone, because it took its processes along. Pure |
 //! | `backoff`, `health` | how long to pause; what is worth a log line. Pure |
 

@@ -4,7 +4,7 @@
 //! switch or the power comes back, or again and again because none of them behaves; were all their processes to begin at once, those
 //! that are watched and those that ask would wait.
 
-use std::num::NonZero;
+use super::cpu::processors;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,7 +24,7 @@ pub struct Beginning {
 
 impl Default for Starting {
     fn default() -> Starting {
-        Starting::of(std::thread::available_parallelism().map_or(1, NonZero::get))
+        Starting::of(processors())
     }
 }
 

@@ -193,8 +193,7 @@ impl Inner {
 mod tests {
     use super::*;
     use crate::keys::Wish;
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
+    use viduct_testkit::rest::basic;
 
     const NOON: u64 = 1_600_000_000_000;
 
@@ -224,10 +223,6 @@ mod tests {
         async fn who(&self, header: &str) -> Result<Grant, Refused> {
             self.keyring.who(self.client(), Some(header)).await
         }
-    }
-
-    fn basic(user: &str, password: &str) -> String {
-        format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
     }
 
     #[tokio::test(start_paused = true)]

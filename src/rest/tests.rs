@@ -12,8 +12,6 @@ use crate::session::Settings;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -151,7 +149,7 @@ impl Bench {
 }
 
 fn basic(secret: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("OPENVIDUAPP:{secret}")))
+    viduct_testkit::rest::basic("OPENVIDUAPP", secret)
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@
 
 use super::client::{Client, Told, Turn};
 use super::{Door, LONGEST_MESSAGE, Origin};
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use crate::guard::socket::{Unwritten, farewell, stopped, write};
+use axum::extract::ws::{Message, WebSocket, close_code};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -20,13 +21,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(600);
 /// Pings that may stay away.
 const PINGS_MISSED: u32 = 3;
-/// A message that the client does not take within this span ends the socket.
-const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// A client that left closes its socket itself; after this span the server does.
 const LINGER: Duration = Duration::from_secs(10);
-/// How long a close waits for the client's own.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
-
 /// Why a socket ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum End {
@@ -36,6 +32,15 @@ enum End {
     NotReading,
     /// We close it: code and reason of the close frame.
     Ours(u16, &'static str),
+}
+
+impl From<Unwritten> for End {
+    fn from(why: Unwritten) -> End {
+        match why {
+            Unwritten::Gone => End::ByClient,
+            Unwritten::NotReading => End::NotReading,
+        }
+    }
 }
 
 /// A message is too long.
@@ -95,12 +100,6 @@ async fn converse(socket: &mut WebSocket, client: &mut Client, door: &Door, stop
     }
 }
 
-/// Returns when the server stops.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // an error means that the door is gone, which is the same
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
 /// Says what waits to be said: why the session ended. Sessions are closed before the server stops.
 async fn last_words(socket: &mut WebSocket, client: &mut Client) -> Result<(), End> {
     while let Some(Told::Message(text)) = client.told().now_or_never() {
@@ -128,34 +127,13 @@ async fn heard(socket: &mut WebSocket, client: &mut Client, watchdog: &mut Watch
 /// Asks whether what was said has been received, unless that is known or has been asked.
 async fn ask(socket: &mut WebSocket, client: &mut Client) -> Result<(), End> {
     match client.asks() {
-        Some(question) => write(socket, Message::Ping(question.to_vec().into())).await,
+        Some(question) => Ok(write(socket, Message::Ping(question.to_vec().into())).await?),
         None => Ok(()),
     }
 }
 
 async fn say(socket: &mut WebSocket, text: String) -> Result<(), End> {
-    write(socket, Message::Text(text.into())).await
-}
-
-async fn write(socket: &mut WebSocket, message: Message) -> Result<(), End> {
-    match tokio::time::timeout(WRITE_DEADLINE, socket.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(End::ByClient),
-        Err(_) => Err(End::NotReading),
-    }
-}
-
-/// Sends the close frame and reads on until the client closes too: a connection that is shut with unread data is reset, and the
-/// client never sees why.
-async fn farewell(mut socket: WebSocket, code: u16, reason: &'static str) {
-    let goodbye = async {
-        let frame = CloseFrame { code, reason: reason.into() };
-        if socket.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = socket.recv().await {}
-        }
-    };
-    // a client that does not close is left as it is
-    let _ = tokio::time::timeout(CLOSE_DEADLINE, goodbye).await;
+    Ok(write(socket, Message::Text(text.into())).await?)
 }
 
 /// Pings must come; the first one of a socket says how often.

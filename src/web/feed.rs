@@ -3,16 +3,17 @@
 //!
 //! | a client that | meets |
 //! |---|---|
-//! | reads too slowly | 1008: more events wait than are kept for it, or it takes none for [`WRITE_DEADLINE`] |
+//! | reads too slowly | 1008: more events wait than are kept for it, or it takes none for [`WRITE_DEADLINE`](crate::guard::socket::WRITE_DEADLINE) |
 //! | is silent | 1008 after [`SILENCE`] without an answer to pings: nobody may be there any more |
 //! | sends more than [`LONGEST_MESSAGE`] at a time | the end |
 //! | is one too many | 503 |
 
 use crate::clock::Clock;
 use crate::events::{Bus, Follower};
+use crate::guard::socket::{Unwritten, farewell, stopped, write};
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -24,15 +25,10 @@ use tokio::sync::watch;
 const MOST_SOCKETS: usize = 16;
 /// Of what nobody needs; in bytes.
 const LONGEST_MESSAGE: usize = 4096;
-/// A message that the client does not take within this span ends the socket.
-const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// Between two pings.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// After so long without a word or a pong nobody is there.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How long a close waits for the client's own.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
-
 /// What all these sockets share.
 #[derive(Debug)]
 pub struct Feed {
@@ -48,6 +44,15 @@ enum End {
     ByClient,
     /// We close it: code and reason of the close frame.
     Ours(u16, &'static str),
+}
+
+impl From<Unwritten> for End {
+    fn from(why: Unwritten) -> End {
+        match why {
+            Unwritten::Gone => End::ByClient,
+            Unwritten::NotReading => SLOW,
+        }
+    }
 }
 
 const SLOW: End = End::Ours(close_code::POLICY, "Events are not read fast enough");
@@ -108,12 +113,12 @@ async fn tell(socket: &mut WebSocket, follower: &mut Follower, clock: Clock, sto
                 }
             },
             event = follower.next() => match event {
-                Some(text) => write(socket, Message::Text((*text).into())).await,
+                Some(text) => write(socket, Message::Text((*text).into())).await.map_err(End::from),
                 None => Err(SLOW),
             },
             () = clock.sleep_until(pinged + PING_INTERVAL) => {
                 pinged = clock.now();
-                if pinged.duration_since(heard) < SILENCE { write(socket, Message::Ping(Default::default())).await } else { Err(SILENT) }
+                if pinged.duration_since(heard) < SILENCE { write(socket, Message::Ping(Default::default())).await.map_err(End::from) } else { Err(SILENT) }
             },
             () = stopped(stop) => last_words(socket, follower).await.and(Err(End::Ours(close_code::AWAY, "Server stops"))),
         };
@@ -123,39 +128,12 @@ async fn tell(socket: &mut WebSocket, follower: &mut Follower, clock: Clock, sto
     }
 }
 
-/// Returns when the server stops.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // an error means that the door is gone, which is the same
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
 /// Says what waits to be said: how the sessions ended. They are closed before the server stops.
 async fn last_words(socket: &mut WebSocket, follower: &mut Follower) -> Result<(), End> {
     while let Some(Some(text)) = follower.next().now_or_never() {
         write(socket, Message::Text((*text).into())).await?;
     }
     Ok(())
-}
-
-async fn write(socket: &mut WebSocket, message: Message) -> Result<(), End> {
-    match tokio::time::timeout(WRITE_DEADLINE, socket.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(End::ByClient),
-        Err(_) => Err(SLOW),
-    }
-}
-
-/// Sends the close frame and reads on until the client closes too: a connection that is shut with unread data is reset, and the
-/// client never sees why.
-async fn farewell(mut socket: WebSocket, code: u16, reason: &'static str) {
-    let goodbye = async {
-        let frame = CloseFrame { code, reason: reason.into() };
-        if socket.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = socket.recv().await {}
-        }
-    };
-    // a client that does not close is left as it is
-    let _ = tokio::time::timeout(CLOSE_DEADLINE, goodbye).await;
 }
 
 #[cfg(test)]

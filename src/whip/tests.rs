@@ -13,8 +13,6 @@ use crate::wire::camera::CameraSpec;
 use axum::body::Body;
 use axum::extract::connect_info::MockConnectInfo;
 use axum::http::{HeaderMap, Request, header};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -128,7 +126,7 @@ impl Bench {
 }
 
 fn basic(secret: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("OPENVIDUAPP:{secret}")))
+    viduct_testkit::rest::basic("OPENVIDUAPP", secret)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

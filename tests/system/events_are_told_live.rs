@@ -3,16 +3,15 @@
 
 use crate::house::{House, PATIENCE, options};
 use crate::wire;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use std::time::Duration;
 use viduct::clock::Clock;
 use viduct_testkit::feed::Feed;
+use viduct_testkit::rest;
 
 /// As clients of the REST API present the secret, or a key.
 fn basic(password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("OPENVIDUAPP:{password}")))
+    rest::basic("OPENVIDUAPP", password)
 }
 
 async fn follow(house: &House) -> Feed {

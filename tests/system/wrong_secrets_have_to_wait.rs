@@ -3,12 +3,10 @@
 
 use crate::house::{House, options};
 use crate::wire::{ELSEWHERE, ask, ask_from};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use std::time::Duration;
 use viduct::clock::Clock;
-use viduct_testkit::rest::Client as Rest;
+use viduct_testkit::rest::{Client as Rest, basic};
 use viduct_testkit::signaling::Client;
 
 /// The first wait, three times over.
@@ -94,9 +92,9 @@ async fn behind_a_trusted_proxy_each_waits_for_itself() {
     let house = House::of(options().env("VIDUCT_TRUSTED_PROXIES", r#"["127.0.0.1/32", "10.0.0.0/8"]"#)).await;
     let port = house.daemon.ports.http;
     let head = |secret: &str, forwarded: &str| {
-        let credentials = STANDARD.encode(format!("OPENVIDUAPP:{secret}"));
+        let credentials = basic("OPENVIDUAPP", secret);
         format!(
-            "GET {SESSIONS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic {credentials}\r\nX-Forwarded-For: {forwarded}\r\n\r\n"
+            "GET {SESSIONS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {credentials}\r\nX-Forwarded-For: {forwarded}\r\n\r\n"
         )
     };
     let guesser = |n: usize| format!("203.0.113.{n}, 192.0.2.9, 10.0.0.2");

@@ -14,7 +14,7 @@
 use super::codecs;
 use super::cut::Cut;
 use super::timing::{FRESH, Grid};
-use super::writer::Inbox;
+use super::writer::{AUDIO_RATE, Inbox};
 use crate::mp4::Kind;
 use crate::wire::compose::{ComposeSpec, ComposedAudio, ComposedVideo};
 use crate::wire::control::{Failure, FailureKind};
@@ -110,14 +110,14 @@ fn video(video: &ComposedVideo) -> String {
 /// Raw sound as the mixer and the encoder have it.
 pub const RAW_AUDIO: &str = "audio/x-raw,format=F32LE,rate=48000,channels=2,layout=interleaved";
 
-/// Length of the permanent input's buffers, in samples and ns. Each of them costs a wake-up, as each of the mixer's does; those
+/// Length of the permanent input's buffers, in ns. Each of them costs a wake-up, as each of the mixer's does; those
 /// are 40 ms, so that the sound ends with the last picture.
-const SILENCE: (u32, u64) = (9600, 200_000_000);
+const SILENCE: u64 = 200_000_000;
 
 /// A source whose clock drifts is put right in steps of 10 ms; the mixer's defaults make it 40.
 fn audio(audio: &ComposedAudio) -> String {
-    let ((samples, length), encoder) = (SILENCE, codecs::audio_encoder(audio));
-    let live = live(length);
+    let (live, encoder) = (live(SILENCE), codecs::audio_encoder(audio));
+    let samples = SILENCE * u64::from(AUDIO_RATE) / 1_000_000_000;
     format!(
         "audiomixer name=audio-mixer {live} output-buffer-duration=40000000 alignment-threshold=10000000 discont-wait=100000000 ! {RAW_AUDIO} \
          ! queue name=audio-gate max-size-buffers=0 max-size-bytes=0 max-size-time=2000000000 ! {encoder} ! appsink name=audio-out \

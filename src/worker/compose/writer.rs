@@ -25,7 +25,7 @@ const QUEUE: usize = 512;
 const HELD: usize = 1024;
 
 /// Samples of sound a second.
-const AUDIO_RATE: u32 = 48_000;
+pub const AUDIO_RATE: u32 = 48_000;
 const SECOND: u64 = 1_000_000_000;
 
 /// What the encoders say.

@@ -1,11 +1,11 @@
 //! A client of the live feed of events (`/openvidu/info`): every message in order, and how the socket ended.
 
-use crate::signaling::{Closed, request};
+use crate::signaling::{Closed, request, seen};
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -73,14 +73,14 @@ impl Feed {
 
     /// Waits until `wanted` takes the events so far. Panics with them after `span`.
     pub async fn wait_for(&self, what: &str, span: Duration, wanted: impl Fn(&[(String, Value)]) -> bool) {
-        self.until(span, || wanted(&self.events())).await.unwrap_or_else(|()| panic!("not within {span:?}: {what}; {:#?}", self.lines()));
+        let found = seen(&self.shared.changed, span, || wanted(&self.events()).then_some(())).await;
+        found.unwrap_or_else(|| panic!("not within {span:?}: {what}; {:#?}", self.lines()));
     }
 
     /// Waits until the socket has ended. Panics after `span`.
     pub async fn closed(&self, span: Duration) -> Closed {
-        let ended = self.until(span, || self.shared.lock().closed.is_some()).await;
-        ended.unwrap_or_else(|()| panic!("the socket is still open after {span:?}"));
-        self.shared.lock().closed.clone().expect("it was there")
+        let closed = seen(&self.shared.changed, span, || self.shared.lock().closed.clone()).await;
+        closed.unwrap_or_else(|| panic!("the socket is still open after {span:?}"))
     }
 
     /// From now on reads, or does not.
@@ -91,17 +91,6 @@ impl Feed {
     /// Sends a message, which may find the socket closed.
     pub async fn send(&self, text: &str) {
         let _ = self.sink.lock().await.send(Message::text(text)).await;
-    }
-
-    async fn until(&self, span: Duration, done: impl Fn() -> bool) -> Result<(), ()> {
-        let deadline = tokio::time::Instant::from_std(Instant::now() + span);
-        loop {
-            let changed = self.shared.changed.notified();
-            if done() {
-                return Ok(());
-            }
-            tokio::time::timeout_at(deadline, changed).await.map_err(|_| ())?;
-        }
     }
 }
 

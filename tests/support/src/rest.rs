@@ -68,6 +68,11 @@ pub struct Response {
     pub body: Bytes,
 }
 
+/// The `Authorization` header of HTTP Basic (RFC 7617).
+pub fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
 impl Client {
     /// A client of plain HTTP on `127.0.0.1:port`, without credentials.
     pub fn new(port: u16) -> Client {
@@ -81,8 +86,7 @@ impl Client {
 
     /// The same with Basic credentials.
     pub fn basic(self, user: &str, password: &str) -> Client {
-        let credentials = STANDARD.encode(format!("{user}:{password}"));
-        Client { authorization: Some(format!("Basic {credentials}")), ..self }
+        Client { authorization: Some(basic(user, password)), ..self }
     }
 
     /// The same with a Bearer token.

@@ -184,16 +184,8 @@ impl Client {
 
     /// Waits until `wanted` finds what it looks for in the log. Panics with the log after `span`.
     pub async fn wait_for<T>(&self, span: Duration, what: &str, wanted: impl Fn(&[Notification]) -> Option<T>) -> T {
-        let deadline = tokio::time::Instant::from_std(Instant::now() + span);
-        loop {
-            let changed = self.shared.changed.notified();
-            if let Some(found) = wanted(&self.log()) {
-                return found;
-            }
-            if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                panic!("nothing within {span:?}: {what}; the log is {:#?}", self.log());
-            }
-        }
+        let found = seen(&self.shared.changed, span, || wanted(&self.log())).await;
+        found.unwrap_or_else(|| panic!("nothing within {span:?}: {what}; the log is {:#?}", self.log()))
     }
 
     /// Waits up to 10 s for the first notification of `method` whose params `fit`, and gives its params.
@@ -209,14 +201,8 @@ impl Client {
 
     /// Waits until the server has closed the socket. Panics after `span`.
     pub async fn closed(&self, span: Duration) -> Closed {
-        let deadline = tokio::time::Instant::from_std(Instant::now() + span);
-        loop {
-            let changed = self.shared.changed.notified();
-            if let Some(closed) = self.shared.lock().closed.clone() {
-                return closed;
-            }
-            assert!(tokio::time::timeout_at(deadline, changed).await.is_ok(), "the socket is still open after {span:?}");
-        }
+        let closed = seen(&self.shared.changed, span, || self.shared.lock().closed.clone()).await;
+        closed.unwrap_or_else(|| panic!("the socket is still open after {span:?}"))
     }
 
     /// Reads and pings no more, though the socket stands: as a cable that is pulled, to the other side.
@@ -245,6 +231,18 @@ impl Drop for Client {
     /// Without a close frame: as a cable that is pulled.
     fn drop(&mut self) {
         self.deaf();
+    }
+}
+
+/// What `look` finds, at once or after one of the changes that follow; `None`: nothing within `span`.
+pub(crate) async fn seen<T>(changed: &Notify, span: Duration, look: impl Fn() -> Option<T>) -> Option<T> {
+    let deadline = tokio::time::Instant::from_std(Instant::now() + span);
+    loop {
+        let change = changed.notified();
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        tokio::time::timeout_at(deadline, change).await.ok()?;
     }
 }
 
