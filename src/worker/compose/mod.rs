@@ -9,6 +9,7 @@
 //! | `timing` | the output's grid of pictures, a source's time line. Pure |
 //! | `branch` | the elements of one slot |
 //! | `stage` | the elements that are always there: mixers, encoders |
+//! | `limiter` | mixed sound is no louder than a file can say. Pure |
 //! | `cut` | the end of a mixer: only growing times, nothing behind the end |
 //! | `codecs` | which decoders and encoders |
 //! | `writer` | the thread that writes the file |
@@ -23,6 +24,7 @@ mod cut;
 mod early;
 mod folder;
 mod job;
+mod limiter;
 mod slots;
 mod stage;
 mod timing;

@@ -13,6 +13,7 @@
 
 use super::codecs;
 use super::cut::Cut;
+use super::limiter::Limiter;
 use super::timing::{FRESH, Grid};
 use super::writer::{AUDIO_RATE, Inbox};
 use crate::mp4::Kind;
@@ -22,7 +23,7 @@ use crate::worker::pipeline::Pipeline;
 use gstreamer::prelude::*;
 use gstreamer::{Bin, ClockTime, Element, PadProbeData, PadProbeReturn, PadProbeType, event};
 use gstreamer_app::{AppSink, AppSinkCallbacks};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What both mixers are made with. They wait for media as long as it is fresh: less than the delay of its arrival tears holes into
 /// the sound. A source that stops sending holds up nobody. `input`: how long (ns) the permanent input says that it takes.
@@ -134,9 +135,28 @@ fn mixer(bin: &Bin, kind: Kind, cut: Cut, inbox: &Inbox) -> Result<Mixer, Failur
     let (element, gate, out) = (find("mixer")?, find("gate")?, find("out")?);
     let out = out.downcast::<AppSink>().map_err(|_| failure("an output is no appsink"))?;
     let cut = Arc::new(cut);
+    if kind == Kind::Audio {
+        limit(&gate);
+    }
     guard(&gate, cut.clone());
     collect(&out, kind, inbox.clone());
     Ok(Mixer { element, cut, gate })
+}
+
+/// Mixed sound is within full scale when it comes to the encoder.
+fn limit(gate: &Element) {
+    let Some(output) = gate.static_pad("sink").and_then(|input| input.peer()) else { return };
+    let limiter = Mutex::new(Limiter::default());
+    output.add_probe(PadProbeType::BUFFER, move |_, info| {
+        let Some(PadProbeData::Buffer(buffer)) = &mut info.data else { return PadProbeReturn::Ok };
+        let mut limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffer.map_readable().is_ok_and(|samples| limiter.changes(&samples))
+            && let Ok(mut samples) = buffer.make_mut().map_writable()
+        {
+            limiter.limit(&mut samples);
+        }
+        PadProbeReturn::Ok
+    });
 }
 
 /// Asks the cut for each buffer that comes out of a mixer. Before the gate's own pad: once that has seen the end, a mixer that

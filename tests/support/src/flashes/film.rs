@@ -11,6 +11,8 @@ use std::path::Path;
 const WIDTH: usize = 320;
 const HEIGHT: usize = 180;
 const RATE: f64 = 48_000.0;
+/// Half of what a beep is, mixed with eight others.
+const QUIETEST_BEEP: f64 = 0.06;
 
 /// A decoded file. Times are seconds of the file.
 #[derive(Debug)]
@@ -114,9 +116,16 @@ impl Film {
         pictures.map(|(time, luma)| (time, (luma - RAMP.0) / (RAMP.1 - RAMP.0) * PERIOD as f64 / 1e9)).collect()
     }
 
-    /// When a beep of this pitch begins.
+    /// The loudest sample; 1 is full scale.
+    pub fn loudest(&self) -> f32 {
+        self.sound.iter().fold(0.0, |loudest, sample| sample.abs().max(loudest))
+    }
+
+    /// When a beep of this pitch begins: it is half as loud as the loudest, for the more sources beep the quieter each is mixed.
     pub fn beeps(&self, hz: f64) -> Vec<f64> {
-        let loud: Vec<bool> = self.envelope(hz, 0.004).into_iter().map(|level| level > 0.15).collect();
+        let levels = self.envelope(hz, 0.004);
+        let half = levels.iter().copied().fold(2.0 * QUIETEST_BEEP, f64::max) / 2.0;
+        let loud: Vec<bool> = levels.into_iter().map(|level| level > half).collect();
         let starts = (1..loud.len()).filter(|at| loud[*at] && !loud[at - 1]).map(|at| at as f64 / RATE);
         let mut beeps: Vec<f64> = Vec::new();
         starts.for_each(|start| {
