@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 pub struct Pauses {
     /// Between two looks whether a camera that is away is back.
     pub probe: Duration,
-    /// After the first failure of any other kind; doubles with each one that follows.
+    /// After the first failure of any other kind, where the next try may well succeed; doubles with each one that follows.
     pub first: Duration,
-    /// Longest, where the next try may well succeed.
+    /// The longest it gets.
     pub longest: Duration,
-    /// Longest, where somebody has to mend something first.
+    /// The same where somebody has to mend something first: each try is a process, which others feel.
+    pub first_hopeless: Duration,
     pub longest_hopeless: Duration,
     /// A process that lived this long after media flowed makes good for all that failed before it.
     pub settled: Duration,
@@ -28,6 +29,7 @@ impl Default for Pauses {
             probe: Duration::from_millis(500),
             first: Duration::from_millis(250),
             longest: Duration::from_secs(1),
+            first_hopeless: Duration::from_secs(1),
             longest_hopeless: Duration::from_secs(10),
             settled: Duration::from_secs(10),
         }
@@ -61,21 +63,24 @@ impl Backoff {
         if flowed.is_some_and(|span| span >= self.pauses.settled) {
             self.failures = 0;
         }
-        let longest = match kind {
+        let Pauses { first, longest, first_hopeless, longest_hopeless, .. } = self.pauses;
+        let (first, longest) = match kind {
             FailureKind::Forbidden => return None,
             FailureKind::Refused | FailureKind::Unreachable => {
                 // what is tried next is whether it is there, not whether it works
                 self.failures = 0;
                 return Some(self.pauses.probe);
             }
-            FailureKind::UnknownHost => self.pauses.longest,
-            FailureKind::Unauthorized | FailureKind::Unsupported => self.pauses.longest_hopeless,
+            FailureKind::UnknownHost => (first, longest),
+            FailureKind::Unauthorized | FailureKind::Unsupported => (first_hopeless, longest_hopeless),
             // a camera that starts is silent first and knows its paths late, and a process that once worked will work again; one
             // that never did may be no camera at all, and floods us
-            _ if self.known => self.pauses.longest,
-            _ => self.pauses.longest_hopeless,
+            _ if self.known => (first, longest),
+            _ if kind.theirs() => (first_hopeless, longest_hopeless),
+            // whoever started it waits for it, and nobody is bothered by a quick second try
+            _ => (first, longest_hopeless),
         };
-        let doubled = 1u32.checked_shl(self.failures).and_then(|times| self.pauses.first.checked_mul(times));
+        let doubled = 1u32.checked_shl(self.failures).and_then(|times| first.checked_mul(times));
         self.failures = self.failures.saturating_add(1);
         Some(doubled.map_or(longest, |pause| pause.min(longest)))
     }
@@ -98,11 +103,12 @@ mod tests {
 
     #[test]
     fn what_somebody_has_to_mend_is_left_alone_for_longer_and_longer() {
-        for kind in [Unauthorized, NotFound, NoPackets, Crashed] {
+        for kind in [Unauthorized, NotFound, NoPackets] {
             let mut backoff = fresh();
-            assert_eq!(pauses(&mut backoff, kind, 8), [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+            assert_eq!(pauses(&mut backoff, kind, 6), [1000, 2000, 4000, 8000, 10_000, 10_000]);
             assert_eq!(pauses(&mut backoff, kind, 100).last(), Some(&10_000));
         }
+        assert_eq!(pauses(&mut fresh(), Crashed, 8), [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
     }
 
     #[test]

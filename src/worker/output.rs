@@ -23,6 +23,8 @@ pub struct Shared {
     turns: Turns,
     /// CLOCK_MONOTONIC in ns; 0 = nothing yet.
     last_arrival: AtomicU64,
+    /// Bytes of the packets that came.
+    arrived: AtomicU64,
     last_sent: AtomicU64,
     dropped: AtomicU64,
     ready: AtomicBool,
@@ -30,13 +32,19 @@ pub struct Shared {
 
 impl Shared {
     pub fn new(media: MediaSocket, turns: Turns) -> Shared {
-        let (last_arrival, last_sent, dropped, ready) = Default::default();
-        Shared { media, turns, last_arrival, last_sent, dropped, ready }
+        let (last_arrival, arrived, last_sent, dropped, ready) = Default::default();
+        Shared { media, turns, last_arrival, arrived, last_sent, dropped, ready }
     }
 
-    /// A packet came from the camera.
-    pub fn arrived(&self) {
+    /// Packets of so many bytes came from the camera.
+    pub fn arrive(&self, bytes: usize) {
         self.last_arrival.store(monotonic_ns(), Relaxed);
+        self.arrived.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Bytes of the packets that came so far.
+    pub fn arrived(&self) -> u64 {
+        self.arrived.load(Relaxed)
     }
 
     /// When the last packet came, CLOCK_MONOTONIC in ns.

@@ -53,7 +53,7 @@ async fn and_each_is_gone_when_it_is_removed() {
         (Manner::Mute, "no packets"),
         (Manner::GarbageSdp, ""),
         (Manner::Sdp(H265.into()), "H265"),
-        (Manner::ForeignData, "no packets"),
+        (Manner::ForeignData, "no packet of the streams"),
         (Manner::HugeAnswer(999_999_999_999), ""),
         (Manner::HugeAnswer(2_000_000_000), ""),
         (Manner::EndlessHeaders, ""),

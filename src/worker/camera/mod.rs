@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `stream` | which of its streams are taken, pure |
 //! | `rtsp` | the source element and what is linked to it |
+//! | `foreign` | what a camera sends beside its packets |
 //! | `redirect` | where a camera may send us, and where not |
 //! | `video`, `audio` | the elements behind each kind of stream |
 //!
@@ -17,6 +18,7 @@
 //! `a=rtcp-fb`), and nothing is sent to them; viewers start from the daemon's GOP cache.
 
 mod audio;
+mod foreign;
 mod redirect;
 mod rtsp;
 mod stream;
@@ -32,6 +34,7 @@ use crate::clock::monotonic_ns;
 use crate::wire::camera::{CameraSpec, Transport};
 use crate::wire::control::{Failure, FailureKind, FromWorker, HEARTBEAT, VIDEO_SLOT};
 use crate::wire::media::Message;
+use foreign::{Foreign, hang_up, read_from_tcp};
 use gstreamer::prelude::*;
 use gstreamer_video::UpstreamForceKeyUnitEvent;
 use nix::sys::resource::{Resource, setrlimit};
@@ -40,7 +43,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 /// How often the watchdog looks and the media socket is drained.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(50);
 /// Ticks between two signs of life, and between two reports of what was dropped.
 const SECOND: u64 = (HEARTBEAT.as_millis() / TICK.as_millis()) as u64;
 /// Memory that a camera's process may write to, in bytes: many times what a 4K camera takes. A camera that promises an answer of
@@ -100,6 +103,7 @@ fn watch(
     link: &mut Link,
 ) -> Result<(), Failure> {
     let started = monotonic_ns();
+    let mut foreign = Foreign::default();
     for tick in 0u64.. {
         if tick.is_multiple_of(SECOND) {
             link.say(&FromWorker::Alive);
@@ -124,6 +128,10 @@ fn watch(
         let nothing = |text: &str| Err(Failure { kind: FailureKind::NoPackets, text: text.into() });
         if silent(started, arrived, now) {
             return nothing(if arrived.is_some() { "the camera went silent" } else { "the camera sends nothing" });
+        }
+        if foreign.is_too_much(read_from_tcp(), shared.arrived()) {
+            hang_up();
+            return nothing("the camera sends what is no packet of the streams it was asked for");
         }
         if fruitless(started, shared.last_sent(), now) {
             return nothing("the camera sends, but nothing that makes a picture or a sound");

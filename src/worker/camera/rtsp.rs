@@ -13,7 +13,7 @@ use crate::wire::camera::{CameraSpec, Transport};
 use crate::wire::control::{Failure, FailureKind};
 use gstreamer::glib::translate::from_glib_none;
 use gstreamer::prelude::*;
-use gstreamer::{Caps, Element, ElementFactory, Pad, PadProbeReturn, PadProbeType};
+use gstreamer::{Caps, Element, ElementFactory, Pad, PadProbeData, PadProbeReturn, PadProbeType};
 use gstreamer_rtsp::{ffi, rtsp_message::RTSPMessage};
 use std::sync::{Arc, Mutex};
 
@@ -168,8 +168,12 @@ fn note_arrivals(pipeline: &Pipeline, shared: Arc<Shared>) {
         let jitter_buffer = element.factory().is_some_and(|factory| factory.name() == "rtpjitterbuffer");
         let Some(input) = jitter_buffer.then(|| element.static_pad("sink")).flatten() else { return };
         let shared = shared.clone();
-        input.add_probe(PadProbeType::BUFFER | PadProbeType::BUFFER_LIST, move |_, _| {
-            shared.arrived();
+        input.add_probe(PadProbeType::BUFFER | PadProbeType::BUFFER_LIST, move |_, info| {
+            match &info.data {
+                Some(PadProbeData::Buffer(packet)) => shared.arrive(packet.size()),
+                Some(PadProbeData::BufferList(packets)) => shared.arrive(packets.calculate_size()),
+                _ => {}
+            }
             PadProbeReturn::Ok
         });
     });
