@@ -43,9 +43,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 /// How often the watchdog looks and the media socket is drained.
-const TICK: Duration = Duration::from_millis(50);
-/// Ticks between two signs of life, and between two reports of what was dropped.
-const SECOND: u64 = (HEARTBEAT.as_millis() / TICK.as_millis()) as u64;
+const TICK: Duration = Duration::from_millis(100);
+/// The same until the first packet has come: what sends something else takes a processor meanwhile.
+const FIRST_TICKS: Duration = Duration::from_millis(10);
 /// Memory that a camera's process may write to, in bytes: many times what a 4K camera takes. A camera that promises an answer of
 /// a terabyte, or sends headers without end, ends its own process and not the box.
 const MEMORY: u64 = 512 << 20;
@@ -104,15 +104,19 @@ fn watch(
 ) -> Result<(), Failure> {
     let started = monotonic_ns();
     let mut foreign = Foreign::default();
-    for tick in 0u64.. {
-        if tick.is_multiple_of(SECOND) {
+    let mut next_sign = started;
+    loop {
+        // signs of life, and reports of what was dropped
+        if monotonic_ns() >= next_sign {
+            next_sign += HEARTBEAT.as_nanos() as u64;
             link.say(&FromWorker::Alive);
             if let Some(dropped) = shared.take_dropped() {
                 link.say(&FromWorker::Warning { text: format!("{dropped} access units dropped: the daemon does not take them") });
             }
         }
+        let tick = if shared.last_arrival().is_some() { TICK } else { FIRST_TICKS };
         loop {
-            match queue.recv_timeout(TICK) {
+            match queue.recv_timeout(tick) {
                 Ok(Turn::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(Turn::Ready) => {
                     instead.into_iter().for_each(|transport| link.say(&FromWorker::Sends { transport }));
@@ -137,7 +141,6 @@ fn watch(
             return nothing("the camera sends, but nothing that makes a picture or a sound");
         }
     }
-    Ok(())
 }
 
 /// Passes requests for a keyframe on: the elements on the way know whether this camera can be asked, and how.
