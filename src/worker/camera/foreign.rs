@@ -11,8 +11,9 @@ use std::fs;
 use std::mem::size_of;
 use std::os::fd::RawFd;
 
-/// More than the answers of any camera's RTSP, in bytes; a camera that floods us has sent it in a moment.
-const BORNE: u64 = 32 << 10;
+/// More than the answers of any camera's RTSP and the largest packet that is still on its way (64 KiB), in bytes; a camera that
+/// floods us has sent it in a moment.
+const BORNE: u64 = 96 << 10;
 
 /// What came beside the packets. Pure.
 #[derive(Default, Debug)]
@@ -84,8 +85,8 @@ mod tests {
         for second in 1..1000u64 {
             assert!(!foreign.is_too_much(second % 500 * 520_000 + 8000, second * 500_000), "{second}");
         }
-        for junk in 1..=4u64 {
-            assert_eq!(foreign.is_too_much(499 * 520_000 + 8000 + junk * 10_000, 999 * 500_000), junk == 4, "{junk}");
+        for junk in 1..=10u64 {
+            assert_eq!(foreign.is_too_much(499 * 520_000 + 8000 + junk * 10_000, 999 * 500_000), junk == 10, "{junk}");
         }
         assert!(!Foreign::default().is_too_much(BORNE, 0));
         assert!(Foreign::default().is_too_much(BORNE + 1, 0));
