@@ -85,13 +85,12 @@ impl House {
 
     /// Creates a session; gives its id.
     pub async fn session(&self, properties: Value) -> String {
-        let session = self.rest.post("/openvidu/api/sessions", properties).await.expect(200).json();
-        session["id"].as_str().expect("a session has an id").to_owned()
+        self.rest.session(properties).await
     }
 
     /// Creates a connection; gives its JSON.
     pub async fn connection(&self, session: &str, properties: Value) -> Value {
-        self.rest.post(&format!("/openvidu/api/sessions/{session}/connection"), properties).await.expect(200).json()
+        self.rest.connection(session, properties).await
     }
 
     /// The token URL of a fresh connection with `role`.
@@ -253,7 +252,7 @@ pub async fn gone(pid: i32, span: Duration) {
 }
 
 /// Waits until something is so, looking fifty times a second.
-pub async fn until(what: &str, span: Duration, done: impl Fn() -> bool) {
+pub async fn until(what: &str, span: Duration, mut done: impl FnMut() -> bool) {
     let mut tries = tokio::time::interval(Duration::from_millis(20));
     let waiting = async {
         while !done() {

@@ -4,7 +4,7 @@
 //! Where a secret may be found is in [`planted`]: the one table of it. A place that is named there and where it is not found is no
 //! failure, but the searches are proven to find: see `the_search_finds`.
 
-use crate::house::{House, Member, PATIENCE, options, recording_to};
+use crate::house::{House, Member, PATIENCE, options, recording_to, until};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -254,15 +254,12 @@ impl Scene {
         };
         // between fork and exec a process is still the daemon, environment included
         let is_worker = |pid: &i32| read(*pid, "cmdline").lines().any(|word| word == "worker");
-        let deadline = Clock::System.now() + PATIENCE;
-        let workers = loop {
-            let workers: Vec<i32> = self.house.daemon.workers().into_iter().filter(is_worker).collect();
-            if !workers.is_empty() {
-                break workers;
-            }
-            assert!(Clock::System.now() < deadline, "there are no workers to look at");
-            Clock::System.sleep(std::time::Duration::from_millis(20)).await;
-        };
+        let mut workers = Vec::new();
+        until("workers to look at", PATIENCE, || {
+            workers = self.house.daemon.workers().into_iter().filter(is_worker).collect();
+            !workers.is_empty()
+        })
+        .await;
         for pid in workers {
             self.heard.add(Worker, format!("worker {pid}"), read(pid, "cmdline") + &read(pid, "environ"));
         }
@@ -412,7 +409,7 @@ async fn whatever_happens() {
     scene.house.rest = scene.house.rest.clone().basic("OPENVIDUAPP", AFTER);
     let log = scene.house.daemon.log.clone();
     let starts = || log.lines().iter().filter(|line| line.contains("is ready at")).count();
-    crate::house::until("the restart", PATIENCE, || starts() == 2).await;
+    until("the restart", PATIENCE, || starts() == 2).await;
     // cameras come back, and with them their passwords
     scene.house.workers(1, PATIENCE).await;
     scene.ask_everything().await;

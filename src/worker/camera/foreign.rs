@@ -37,18 +37,17 @@ impl Foreign {
 
 /// Bytes that this process has read from its TCP connections. There is no way to ask `rtspsrc` for its own.
 pub fn read_from_tcp() -> u64 {
-    descriptors().into_iter().filter_map(|fd| read_from(fd).ok()).sum()
+    descriptors().filter_map(|fd| read_from(fd).ok()).sum()
 }
 
 /// Closes the TCP connections of this process for whoever uses them: nothing more is sent, and what came is lost.
 pub fn hang_up() {
-    let connections = descriptors().into_iter().filter(|fd| read_from(*fd).is_ok());
+    let connections = descriptors().filter(|fd| read_from(*fd).is_ok());
     connections.filter(|fd| shutdown(*fd, Shutdown::Both).is_ok()).for_each(drain);
 }
 
-fn descriptors() -> Vec<RawFd> {
-    let Ok(descriptors) = fs::read_dir("/proc/self/fd") else { return Vec::new() };
-    descriptors.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+fn descriptors() -> impl Iterator<Item = RawFd> {
+    fs::read_dir("/proc/self/fd").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 /// Takes what still waits to be read; after that a reader sees the end.

@@ -4,16 +4,18 @@
 //! with clipping. An encoder that is given more than full scale changes the loudness of whole frames by its own lights (avenc_aac
 //! halves it).
 
+use super::writer::AUDIO_RATE;
+
 /// Samples of one moment, left and right: both get the same gain, or voices would wander.
 const CHANNELS: usize = 2;
 /// The loudest that comes out. A little is left for what an encoder adds.
 const CEILING: f32 = 0.98;
 /// What remains of the envelope after a sample: it falls to 1/e in 100 ms.
-const RELEASE: f32 = 1.0 - 1.0 / 4800.0;
+const RELEASE: f32 = 1.0 - 10.0 / AUDIO_RATE as f32;
 /// Louder than that no sum of voices is. A sample of a broken stream that says so does not mute the others for long.
 const ABSURD: f32 = 16.0;
 
-/// The limiter of one recording's sound, 48 000 samples a second.
+/// The limiter of one recording's sound.
 #[derive(Default, Debug)]
 pub struct Limiter {
     /// How loud it was lately; above the ceiling the gain is less than one.

@@ -131,6 +131,17 @@ impl Client {
         self.post_as(path, "application/json", body.to_string()).await
     }
 
+    /// Creates a session; gives its id.
+    pub async fn session(&self, properties: Value) -> String {
+        let session = self.post("/openvidu/api/sessions", properties).await.expect(200).json();
+        session["id"].as_str().expect("a session has an id").to_owned()
+    }
+
+    /// Creates a connection; gives its JSON.
+    pub async fn connection(&self, session: &str, properties: Value) -> Value {
+        self.post(&format!("/openvidu/api/sessions/{session}/connection"), properties).await.expect(200).json()
+    }
+
     /// POST of any body.
     pub async fn post_as(&self, path: &str, kind: &str, body: impl Into<String>) -> Response {
         self.call(Method::POST, path, Some((kind, body.into()))).await

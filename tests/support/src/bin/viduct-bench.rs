@@ -119,11 +119,9 @@ async fn measure(bin: &Path, gop: u64, viewers: usize) -> Result<Step> {
 /// A session with the camera, already playing: the path of its WHEP door.
 async fn open_session(daemon: &Daemon, url: &str) -> Result<String> {
     let rest = daemon.rest();
-    let session = rest.post("/openvidu/api/sessions", json!({"customSessionId": "bench"})).await.expect(200).json();
-    let session = session["id"].as_str().ok_or("a session has an id")?.to_string();
-    let path = format!("/openvidu/api/sessions/{session}/connection");
+    let session = rest.session(json!({"customSessionId": "bench"})).await;
     let body = json!({"type": "IPCAM", "rtspUri": url, "onlyPlayWithSubscribers": false});
-    let connection = rest.post(&path, body).await.expect(200).json();
+    let connection = rest.connection(&session, body).await;
     let stream = connection["publishers"][0]["streamId"].as_str().ok_or("a camera publishes")?;
     Ok(format!("/whep/{session}/{stream}"))
 }

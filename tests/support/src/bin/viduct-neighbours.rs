@@ -63,14 +63,14 @@ async fn run(cameras: &Handle) -> Result<()> {
     let bin = std::env::current_exe()?.parent().ok_or("the benchmark lies in a folder")?.to_path_buf();
     let good = TestCamera::start(&Options::default())?;
     let mut daemon = daemon::Options::new(bin.join("viduct")).start().await;
-    let session = create(&daemon).await?;
+    let session = daemon.rest().session(json!({})).await;
     add(&daemon, &session, &good.url).await?;
     println!("{CALLS} GETs of a session, one each {} ms; one good camera throughout\n", PACE.as_millis());
     println!("| bad cameras | p50 ms | p99 ms | longest ms |\n|---|---|---|---|");
     for (kind, what) in KINDS.into_iter().enumerate() {
         row("none", &timed(&daemon, &session).await);
         // what is asked for does not grow with the bad ones: they have a session of their own, which ends with the last of them
-        let theirs = create(&daemon).await?;
+        let theirs = daemon.rest().session(json!({})).await;
         let (mut bad, mut connections) = (Vec::new(), Vec::new());
         for _ in 0..BAD {
             let camera = {
@@ -92,15 +92,10 @@ async fn run(cameras: &Handle) -> Result<()> {
     Ok(())
 }
 
-async fn create(daemon: &Daemon) -> Result<String> {
-    let session = daemon.rest().post("/openvidu/api/sessions", json!({})).await.expect(200).json();
-    Ok(session["id"].as_str().ok_or("a session has an id")?.to_owned())
-}
-
 /// Adds a camera that plays at once; gives its connection.
 async fn add(daemon: &Daemon, session: &str, url: &str) -> Result<String> {
     let body = json!({"type": "IPCAM", "rtspUri": url, "onlyPlayWithSubscribers": false});
-    let connection = daemon.rest().post(&format!("/openvidu/api/sessions/{session}/connection"), body).await.expect(200).json();
+    let connection = daemon.rest().connection(session, body).await;
     Ok(connection["id"].as_str().ok_or("a connection has an id")?.to_owned())
 }
 
