@@ -28,6 +28,9 @@ const DELAY: u64 = 30 * MS;
 const JITTER: u64 = 60 * MS;
 /// Nothing a composer is asked for takes longer, ns.
 const LONG: u64 = 20 * S;
+/// Who is ready within this time leaves the tests' plans as they are, ns; and how many are tried.
+const SOON: u64 = 800 * MS;
+const ATTEMPTS: usize = 5;
 
 pub const WIDTH: u32 = 1280;
 pub const HEIGHT: u32 = 720;
@@ -97,6 +100,21 @@ impl Bench {
     /// Starts a composer of pictures and sound.
     pub fn start() -> Bench {
         Bench::of(Some(ComposedVideo { width: WIDTH, height: HEIGHT, frame_rate: 25, kbps: 2000 }), Some(ComposedAudio { kbps: 128 }))
+    }
+
+    /// One of pictures and sound that is ready. What a test plans counts from the recording's first moment, so a composer that took
+    /// long to begin (its libraries may have to come from a disk) is replaced by another.
+    pub fn ready() -> Bench {
+        for _ in 1..ATTEMPTS {
+            let mut bench = Bench::start();
+            bench.wait_ready();
+            if monotonic_ns() - bench.began < SOON {
+                return bench;
+            }
+        }
+        let mut bench = Bench::start();
+        bench.wait_ready();
+        bench
     }
 
     pub fn of(video: Option<ComposedVideo>, audio: Option<ComposedAudio>) -> Bench {
@@ -441,7 +459,10 @@ pub struct Take {
 }
 
 impl Take {
+    /// What was recorded. What the composer had to say is told beside it, for who has to find out why a film is not as it should be.
     pub fn film(&self) -> Film {
+        let ready = self.said.iter().find(|(_, line)| *line == FromWorker::Ready).map_or(0, |(at, _)| at.saturating_sub(self.began) / MS);
+        println!("ready after {ready} ms; warnings {:?}; keyframes wanted of {:?}", self.warnings(), self.requests);
         if let Some(keep) = std::env::var_os("VIDUCT_KEEP_FILMS") {
             let name = std::thread::current().name().unwrap_or("film").replace("::", "-");
             std::fs::copy(&self.path, PathBuf::from(keep).join(format!("{name}.mp4"))).unwrap();

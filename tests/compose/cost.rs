@@ -97,8 +97,7 @@ impl Cost {
 
 /// The composer's worker and ffmpeg make the same film, at the same time. `None`: the sources came too late to compare anything.
 fn measure(count: u8, files: &[PathBuf], film: &Path) -> Option<[Cost; 2]> {
-    let mut bench = Bench::start();
-    bench.wait_ready();
+    let mut bench = Bench::ready();
     for number in 0..count {
         bench.join(number, source());
     }

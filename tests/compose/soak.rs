@@ -24,8 +24,7 @@ fn main() {
     let minutes: f64 = std::env::var("VIDUCT_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(15.0);
     let looks = [look(H264, 640, 360, 25), look(Vp8, 640, 360, 25), look(H264, 640, 360, 25), look(Vp8, 640, 360, 25)];
     prepare(&(0..).zip(looks).collect::<Vec<_>>());
-    let mut bench = Bench::start();
-    bench.wait_ready();
+    let mut bench = Bench::ready();
     bench.join(0, looks[0]);
     bench.join(1, looks[1]);
     let rounds = (minutes * 60.0 / ROUND).ceil().max(2.0) as u32;

@@ -11,7 +11,8 @@
 use super::codecs::{self, DECODER};
 use super::cut::Cut;
 use super::inlet::Unit;
-use super::stage::{RAW_AUDIO, Stage};
+use super::limiter::{clip, is_clipped};
+use super::stage::{RAW_AUDIO, Stage, rewrite};
 use super::timing::{Grid, Screen, of_use_from};
 use crate::clock::monotonic_ns;
 use crate::layout::{Rect, letterbox};
@@ -60,8 +61,9 @@ impl Branch {
         let bin = gstreamer::parse::bin_from_description_with_name(&description(codec), true, name).map_err(|error| error.to_string())?;
         let source = bin.by_name(UNITS).and_downcast::<AppSrc>().ok_or("a branch without input")?;
         let shape = Arc::new(Mutex::new(Shape::default()));
-        if codec.kind() == Kind::Video {
-            watch_pictures(&bin, Screen::new(grid), began, &mixer.cut, &shape);
+        match codec.kind() {
+            Kind::Video => watch_pictures(&bin, Screen::new(grid), began, &mixer.cut, &shape),
+            Kind::Audio => watch_sound(&bin),
         }
         let text = |error: BoolError| error.to_string();
         stage.bin().add(&bin).map_err(text)?;
@@ -188,6 +190,12 @@ fn watch_pictures(bin: &Bin, screen: Screen, began: u64, cut: &Arc<Cut>, shape: 
         }
         PadProbeReturn::Ok
     });
+}
+
+/// A source is never louder than full scale, whatever its decoder was given.
+fn watch_sound(bin: &Bin) {
+    let Some(output) = bin.static_pad("src") else { return };
+    rewrite(&output, (), |(), samples| is_clipped(samples), |(), samples| clip(samples));
 }
 
 /// Width and height as the picture is to be seen: pixels need not be square.

@@ -1,8 +1,13 @@
-//! Keeps mixed sound within full scale: two who speak loudly at once are louder than a file can say. Pure.
+//! Keeps sound within full scale: each source's before it is mixed, and the mix before it is encoded. Pure.
 //!
-//! A peak limiter. Its gain falls at the sample that needs it and comes back slowly, so the form of the waves stays, other than
-//! with clipping. An encoder that is given more than full scale changes the loudness of whole frames by its own lights (avenc_aac
-//! halves it).
+//! A source is clipped: it is louder only when its decoder is led astray (it goes on after lost packets, or the stream is broken),
+//! and may then be so by a factor of ten for a moment. Nobody else's voice shall suffer for that.
+//!
+//! The mix goes through a peak limiter: two who speak loudly at once are louder than a file can say. Its gain falls at the sample
+//! that needs it and comes back slowly, so the form of the waves stays, other than with clipping. An encoder that is given more than
+//! full scale changes the loudness of whole frames by its own lights (avenc_aac halves it).
+//!
+//! Samples are 32-bit little-endian floats, left and right in turn.
 
 use super::writer::AUDIO_RATE;
 
@@ -12,8 +17,24 @@ const CHANNELS: usize = 2;
 const CEILING: f32 = 0.98;
 /// What remains of the envelope after a sample: it falls to 1/e in 100 ms.
 const RELEASE: f32 = 1.0 - 10.0 / AUDIO_RATE as f32;
-/// Louder than that no sum of voices is. A sample of a broken stream that says so does not mute the others for long.
-const ABSURD: f32 = 16.0;
+
+/// Would [`clip`] change these samples of a source? If not, they need not be written.
+pub fn is_clipped(samples: &[u8]) -> bool {
+    exceed(samples, 1.0)
+}
+
+/// Clips the samples of a source in place; what is no number is silence.
+pub fn clip(samples: &mut [u8]) {
+    for bytes in samples.as_chunks_mut().0 {
+        let sample = f32::from_le_bytes(*bytes);
+        *bytes = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }.to_le_bytes();
+    }
+}
+
+/// Is one of the samples louder than `most`, or no number?
+fn exceed(samples: &[u8], most: f32) -> bool {
+    samples.as_chunks().0.iter().any(|bytes| !(-most..=most).contains(&f32::from_le_bytes(*bytes)))
+}
 
 /// The limiter of one recording's sound.
 #[derive(Default, Debug)]
@@ -25,26 +46,20 @@ pub struct Limiter {
 impl Limiter {
     /// Would [`Limiter::limit`] change these samples? If not, they need not be written.
     pub fn changes(&self, samples: &[u8]) -> bool {
-        self.envelope > CEILING || samples.as_chunks().0.iter().any(|sample| !(-CEILING..=CEILING).contains(&f32::from_le_bytes(*sample)))
+        self.envelope > CEILING || exceed(samples, CEILING)
     }
 
-    /// Limits samples in place: 32-bit little-endian floats, left and right in turn.
+    /// Limits samples in place: sums of what was clipped.
     pub fn limit(&mut self, samples: &mut [u8]) {
         for frame in samples.as_chunks_mut().0.chunks_exact_mut(CHANNELS) {
-            let loudest = frame.iter().map(|sample| sane(*sample).abs()).fold(0.0, f32::max);
+            let loudest = frame.iter().map(|bytes| f32::from_le_bytes(*bytes).abs()).fold(0.0, f32::max);
             self.envelope = loudest.max(self.envelope * RELEASE);
             let gain = if self.envelope > CEILING { CEILING / self.envelope } else { 1.0 };
-            for sample in frame {
-                *sample = (sane(*sample) * gain).to_le_bytes();
+            for bytes in frame {
+                *bytes = (f32::from_le_bytes(*bytes) * gain).to_le_bytes();
             }
         }
     }
-}
-
-/// The sample, or silence where there is no number.
-fn sane(sample: [u8; size_of::<f32>()]) -> f32 {
-    let sample = f32::from_le_bytes(sample);
-    if sample.is_nan() { 0.0 } else { sample.clamp(-ABSURD, ABSURD) }
 }
 
 #[cfg(test)]
@@ -52,16 +67,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn to_bytes(sound: &[(f32, f32)]) -> Vec<u8> {
+        sound.iter().flat_map(|(left, right)| [left.to_le_bytes(), right.to_le_bytes()]).flatten().collect()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Vec<(f32, f32)> {
+        let samples: Vec<f32> = bytes.as_chunks().0.iter().map(|sample| f32::from_le_bytes(*sample)).collect();
+        samples.chunks_exact(CHANNELS).map(|frame| (frame[0], frame[1])).collect()
+    }
+
     /// What comes out, in pieces of `piece` frames, for `(left, right)`.
     fn limited(sound: &[(f32, f32)], piece: usize) -> Vec<(f32, f32)> {
         let mut limiter = Limiter::default();
         let pieces = sound.chunks(piece).flat_map(|piece| {
-            let mut bytes: Vec<u8> = piece.iter().flat_map(|(left, right)| [left.to_le_bytes(), right.to_le_bytes()]).flatten().collect();
+            let mut bytes = to_bytes(piece);
             if limiter.changes(&bytes) {
                 limiter.limit(&mut bytes);
             }
-            let samples: Vec<f32> = bytes.as_chunks().0.iter().map(|sample| f32::from_le_bytes(*sample)).collect();
-            samples.chunks_exact(CHANNELS).map(|frame| (frame[0], frame[1])).collect::<Vec<_>>()
+            from_bytes(&bytes)
         });
         pieces.collect()
     }
@@ -96,16 +119,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sound_does_not_mute_it_for_long() {
-        let sound = [(0.5, 0.25), (f32::NAN, 0.25), (0.5, f32::NAN), (f32::INFINITY, f32::MIN)];
-        assert_eq!(limited(&sound, 4), [(0.5, 0.25), (0.0, 0.25), (0.5, 0.0), (CEILING, -CEILING)]);
-        let sound: Vec<(f32, f32)> = [(f32::MAX, 0.0)].into_iter().chain(tone(0.5, 19_200)).collect();
-        assert_eq!(limited(&sound, 1920)[14_400..], sound[14_400..]);
+    fn a_source_is_clipped_and_what_is_no_number_is_silence() {
+        let sound = [(0.5, -1.0), (f32::NAN, 1.01), (f32::INFINITY, f32::MIN), (-12.0, 1.0)];
+        let mut bytes = to_bytes(&sound);
+        assert!(is_clipped(&bytes) && is_clipped(&bytes[8..12]) && !is_clipped(&bytes[..8]));
+        clip(&mut bytes);
+        assert_eq!(from_bytes(&bytes), [(0.5, -1.0), (0.0, 1.0), (1.0, -1.0), (-1.0, 1.0)]);
+        assert!(!is_clipped(&bytes));
     }
 
     proptest! {
         #[test]
-        fn nothing_is_louder_than_the_ceiling(sound in prop::collection::vec((any::<f32>(), -2.0f32..2.0), 1..400), piece in 1usize..50) {
+        fn nothing_is_louder_than_the_ceiling(sound in prop::collection::vec((-100.0f32..100.0, -2.0f32..2.0), 1..400), piece in 1usize..50) {
             for (left, right) in limited(&sound, piece) {
                 prop_assert!(left.abs() <= CEILING * 1.000_001 && right.abs() <= CEILING * 1.000_001, "{left} {right}");
             }

@@ -3,7 +3,7 @@
 //! ```text
 //! black 16x16 ──> compositor ──> cut ──> H.264 ──> writer
 //! branches ─────> (cells)
-//! silence ──────> audiomixer ──> cut ──> AAC ────> writer
+//! silence ──────> audiomixer ──> limiter, cut ──> AAC ────> writer
 //! branches ─────>
 //! ```
 //!
@@ -21,7 +21,7 @@ use crate::wire::compose::{ComposeSpec, ComposedAudio, ComposedVideo};
 use crate::wire::control::{Failure, FailureKind};
 use crate::worker::pipeline::Pipeline;
 use gstreamer::prelude::*;
-use gstreamer::{Bin, ClockTime, Element, PadProbeData, PadProbeReturn, PadProbeType, event};
+use gstreamer::{Bin, ClockTime, Element, Pad, PadProbeData, PadProbeReturn, PadProbeType, event};
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -146,14 +146,19 @@ fn mixer(bin: &Bin, kind: Kind, cut: Cut, inbox: &Inbox) -> Result<Mixer, Failur
 /// Mixed sound is within full scale when it comes to the encoder.
 fn limit(gate: &Element) {
     let Some(output) = gate.static_pad("sink").and_then(|input| input.peer()) else { return };
-    let limiter = Mutex::new(Limiter::default());
-    output.add_probe(PadProbeType::BUFFER, move |_, info| {
+    rewrite(&output, Limiter::default(), Limiter::changes, Limiter::limit);
+}
+
+/// Lets `change` rewrite the buffers that pass a pad, where it `wants` to: what is only read need not be copied.
+pub fn rewrite<S: Send + 'static>(pad: &Pad, state: S, wants: fn(&S, &[u8]) -> bool, change: fn(&mut S, &mut [u8])) {
+    let state = Mutex::new(state);
+    pad.add_probe(PadProbeType::BUFFER, move |_, info| {
         let Some(PadProbeData::Buffer(buffer)) = &mut info.data else { return PadProbeReturn::Ok };
-        let mut limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffer.map_readable().is_ok_and(|samples| limiter.changes(&samples))
-            && let Ok(mut samples) = buffer.make_mut().map_writable()
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffer.map_readable().is_ok_and(|bytes| wants(&state, &bytes))
+            && let Ok(mut bytes) = buffer.make_mut().map_writable()
         {
-            limiter.limit(&mut samples);
+            change(&mut state, &mut bytes);
         }
         PadProbeReturn::Ok
     });

@@ -11,8 +11,15 @@ use std::path::Path;
 const WIDTH: usize = 320;
 const HEIGHT: usize = 180;
 const RATE: f64 = 48_000.0;
-/// Half of what a beep is, mixed with eight others.
-const QUIETEST_BEEP: f64 = 0.06;
+/// How loud beeps are: mixed with eight others, and alone. A decoder that goes on after a hole may be twice as loud for a moment.
+const BEEP: (f64, f64) = (0.12, 0.48);
+/// Below that there is no tone. Well above what is in a hole, and well below 0.025: as loud as an Opus decoder is in the first 12 ms
+/// after it began in mid-stream.
+const QUIETEST_TONE: f64 = 0.015;
+/// Luma of the background at most; no source is so dark.
+const BLACK: f64 = 25.0;
+/// Luma of a flash, whatever coding and scaling did to it.
+const WHITE_FROM: f64 = 185.0;
 
 /// A decoded file. Times are seconds of the file.
 #[derive(Debug)]
@@ -103,10 +110,10 @@ impl Film {
         self.pictures.iter().map(|picture| (picture.time, mean(&picture.luma))).collect()
     }
 
-    /// When an area turns white.
+    /// When an area turns white. One that was black before shows a source that came in the midst of its flash.
     pub fn flashes(&self, area: Area) -> Vec<f64> {
-        let white: Vec<(f64, bool)> = self.luma(area).into_iter().map(|(time, luma)| (time, luma > 185.0)).collect();
-        white.windows(2).filter(|pair| !pair[0].1 && pair[1].1).map(|pair| pair[1].0).collect()
+        let luma = self.luma(area);
+        luma.windows(2).filter(|pair| (BLACK..=WHITE_FROM).contains(&pair[0].1) && pair[1].1 > WHITE_FROM).map(|pair| pair[1].0).collect()
     }
 
     /// For each picture of an area that is neither white nor black: its time, and when in its source's two seconds it was
@@ -124,7 +131,7 @@ impl Film {
     /// When a beep of this pitch begins: it is half as loud as the loudest, for the more sources beep the quieter each is mixed.
     pub fn beeps(&self, hz: f64) -> Vec<f64> {
         let levels = self.envelope(hz, 0.004);
-        let half = levels.iter().copied().fold(2.0 * QUIETEST_BEEP, f64::max) / 2.0;
+        let half = levels.iter().copied().fold(0.0, f64::max).clamp(BEEP.0, BEEP.1) / 2.0;
         let loud: Vec<bool> = levels.into_iter().map(|level| level > half).collect();
         let starts = (1..loud.len()).filter(|at| loud[*at] && !loud[at - 1]).map(|at| at as f64 / RATE);
         let mut beeps: Vec<f64> = Vec::new();
@@ -138,7 +145,7 @@ impl Film {
 
     /// When a tone of this pitch is not heard: begin and length.
     pub fn silences(&self, hz: f64) -> Vec<(f64, f64)> {
-        let quiet: Vec<bool> = self.envelope(hz, 0.008).into_iter().map(|level| level < 0.025).collect();
+        let quiet: Vec<bool> = self.envelope(hz, 0.008).into_iter().map(|level| level < QUIETEST_TONE).collect();
         runs(&quiet)
             .into_iter()
             .map(|(start, length)| (start as f64 / RATE, length as f64 / RATE))
@@ -227,14 +234,15 @@ mod tests {
             .map(|at| {
                 let t = at as f64 / RATE;
                 let tone = if (0.5..0.6).contains(&t) { 0.0 } else { 0.05 * (std::f64::consts::TAU * 6000.0 * t).sin() };
-                let beep = if (1.25..1.35).contains(&t) { 0.3 * (std::f64::consts::TAU * 1000.0 * t).sin() } else { 0.0 };
+                let loudness = if (0.25..0.26).contains(&t) { 0.9 } else { 0.45 };
+                let beep = if (0.25..0.35).contains(&(t % 1.0)) { loudness * (std::f64::consts::TAU * 1000.0 * t).sin() } else { 0.0 };
                 (tone + beep) as f32
             })
             .collect();
         let film = Film { size: (64, 64), pictures: Vec::new(), sound, video_end: 0.0, audio_end: 2.0 };
         let beeps = film.beeps(1000.0);
-        assert!(beeps.len() == 1 && (beeps[0] - 1.25).abs() < 0.001, "{beeps:?}");
-        assert!(film.beeps(1500.0).is_empty());
+        assert!(beeps.len() == 2 && (beeps[0] - 0.25).abs() < 0.002 && (beeps[1] - 1.25).abs() < 0.001, "{beeps:?}");
+        assert!(film.beeps(3500.0).is_empty());
         let silences = film.silences(6000.0);
         assert!(silences.len() == 1 && (silences[0].0 - 0.5).abs() < 0.005 && (silences[0].1 - 0.1).abs() < 0.01, "{silences:?}");
     }
