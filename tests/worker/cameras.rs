@@ -60,7 +60,11 @@ async fn a_camera_that_agrees_to_udp_and_sends_nothing_is_asked_for_tcp_and_that
     let camera = TestCamera::start(&Options::default()).unwrap();
     let network = Proxy::barring_udp(&camera.url).await;
     let begin = monotonic_ns();
-    let mut bench = flows(&format!("{}#transport=udp", network.url(&camera.url))).await;
+    let mut bench = Bench::start(&format!("{}#transport=udp", network.url(&camera.url)));
+    // what goes wrong on a busy machine is tried again
+    while let event @ Event::Down { .. } = bench.event().await {
+        println!("{event:?}");
+    }
     let took = Duration::from_nanos(monotonic_ns() - begin);
     println!("media over TCP {took:?} after the start over UDP");
     assert!(took < FALLBACK * 3, "{took:?}");
