@@ -1,7 +1,10 @@
 //! A composer process and the sources that play to it. One thread does it all: [`Bench::play_until`] is the world's time.
 
+pub mod reels;
+
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
+use reels::{audio_reel, video_reel};
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -475,29 +478,6 @@ impl Take {
     pub fn warnings(&self) -> Vec<&str> {
         self.said.iter().filter_map(|(_, line)| if let FromWorker::Warning { text } = line { Some(text.as_str()) } else { None }).collect()
     }
-}
-
-type Reels = Mutex<Vec<((u8, Option<Look>, bool), Arc<Reel>)>>;
-
-/// Encoded once, for all tests.
-static REELS: Reels = Mutex::new(Vec::new());
-
-fn reel(key: (u8, Option<Look>, bool), make: impl FnOnce() -> Reel) -> Arc<Reel> {
-    let mut reels = REELS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, reel)) = reels.iter().find(|(its, _)| *its == key) {
-        return reel.clone();
-    }
-    let reel = Arc::new(make());
-    reels.push((key, reel.clone()));
-    reel
-}
-
-pub fn video_reel(number: u8, look: Look) -> Arc<Reel> {
-    reel((number, Some(look), false), || Reel::video(number.into(), look).unwrap())
-}
-
-pub fn audio_reel(number: u8, silent: bool) -> Arc<Reel> {
-    reel((number, None, silent), || Reel::audio(number.into(), silent).unwrap())
 }
 
 /// Encodes what a test will play, so that its plan keeps its times.

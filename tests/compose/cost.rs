@@ -11,7 +11,8 @@
 #[allow(dead_code, reason = "a benchmark needs less of it than the tests")]
 mod bench;
 
-use bench::{Bench, HEIGHT, WIDTH, audio_reel, look, video_reel};
+use bench::reels::{audio_reel, video_reel};
+use bench::{Bench, HEIGHT, WIDTH, look};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
