@@ -4,7 +4,7 @@ pub mod reels;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
-use reels::{audio_reel, video_reel};
+use reels::{audio_reel, prepare, video_reel};
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -34,6 +34,8 @@ const LONG: u64 = 20 * S;
 /// Who is ready within this time leaves the tests' plans as they are, ns; and how many are tried.
 const SOON: u64 = 800 * MS;
 const ATTEMPTS: usize = 5;
+/// Lips and voice fall apart at 45 ms; half a frame of it is the output's own grid. In s.
+pub const TOGETHER: f64 = 0.040;
 
 pub const WIDTH: u32 = 1280;
 pub const HEIGHT: u32 = 720;
@@ -108,15 +110,23 @@ impl Bench {
     /// One of pictures and sound that is ready. What a test plans counts from the recording's first moment, so a composer that took
     /// long to begin (its libraries may have to come from a disk) is replaced by another.
     pub fn ready() -> Bench {
-        for _ in 1..ATTEMPTS {
+        let mut attempts = 0;
+        loop {
             let mut bench = Bench::start();
             bench.wait_ready();
-            if monotonic_ns() - bench.began < SOON {
+            attempts += 1;
+            if attempts == ATTEMPTS || monotonic_ns() - bench.began < SOON {
                 return bench;
             }
         }
-        let mut bench = Bench::start();
-        bench.wait_ready();
+    }
+
+    /// One that is ready and to which sources of these looks play, numbered from 0 on.
+    pub fn playing(looks: &[Look]) -> Bench {
+        let sources: Vec<(u8, Look)> = (0..).zip(looks.iter().copied()).collect();
+        prepare(&sources);
+        let mut bench = Bench::ready();
+        sources.iter().for_each(|(number, look)| bench.join(*number, *look));
         bench
     }
 
@@ -477,15 +487,5 @@ impl Take {
 
     pub fn warnings(&self) -> Vec<&str> {
         self.said.iter().filter_map(|(_, line)| if let FromWorker::Warning { text } = line { Some(text.as_str()) } else { None }).collect()
-    }
-}
-
-/// Encodes what a test will play, so that its plan keeps its times.
-pub fn prepare(looks: &[(u8, Look)]) {
-    let _studio = studio();
-    for (number, look) in looks {
-        video_reel(*number, *look);
-        audio_reel(*number, false);
-        audio_reel(*number, true);
     }
 }

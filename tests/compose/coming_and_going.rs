@@ -1,15 +1,14 @@
 //! People come and go, stall and mute while it records; nobody else notices.
 
-use crate::bench::{Bench, MS, PICTURE, S, cell, look, prepare};
+use crate::bench::reels::prepare;
+use crate::bench::{Bench, MS, PICTURE, S, cell, look};
 use crate::sync::{check_cadence, check_sync};
 use viduct::rtp::Kind;
 use viduct::wire::control::ToWorker;
-use viduct_testkit::flashes::film::{Area, Film};
+use viduct_testkit::flashes::film::{Area, BLACK, Film};
 use viduct_testkit::flashes::source::VideoCodec::{H264, Vp8};
 use viduct_testkit::flashes::{beep_hz, tone_hz};
 
-/// Black of the background, and what no source ever shows.
-const BLACK: f64 = 25.0;
 /// After a change the picture is looked at from so many seconds on. On an idle machine 0.3 are enough; who shares it waits longer for
 /// a decoder to begin.
 const SETTLED: f64 = 1.0;
@@ -68,10 +67,7 @@ fn a_source_joins_late_leaves_and_comes_back() {
 #[test]
 fn a_source_that_stalls_holds_up_nobody_and_is_in_sync_at_once() {
     let (first, second) = (look(H264, 640, 360, 25), look(H264, 640, 360, 25));
-    prepare(&[(0, first), (1, second)]);
-    let mut bench = Bench::ready();
-    bench.join(0, first);
-    bench.join(1, second);
+    let mut bench = Bench::playing(&[first, second]);
     bench.play_until(3.0);
     bench.feed(2).stalled = true;
     bench.feed(3).stalled = true;
@@ -93,10 +89,7 @@ fn a_source_that_stalls_holds_up_nobody_and_is_in_sync_at_once() {
 #[test]
 fn a_muted_source_is_silent_and_in_sync_after() {
     let source = look(H264, 640, 360, 25);
-    prepare(&[(0, source), (1, source)]);
-    let mut bench = Bench::ready();
-    bench.join(0, source);
-    bench.join(1, source);
+    let mut bench = Bench::playing(&[source; 2]);
     bench.play_until(2.5);
     bench.feed(3).mute(1, true);
     bench.play_until(5.5);
@@ -112,10 +105,7 @@ fn a_muted_source_is_silent_and_in_sync_after() {
 #[test]
 fn a_decoder_that_is_led_astray_mutes_nobody_else() {
     let source = look(H264, 640, 360, 25);
-    prepare(&[(0, source), (1, source)]);
-    let mut bench = Bench::ready();
-    bench.join(0, source);
-    bench.join(1, source);
+    let mut bench = Bench::playing(&[source; 2]);
     // a decoder of Opus that begins with the packet before a beep makes it seven times as loud as full scale
     let before_a_beep = 1.965 - (bench.began % S) as f64 / S as f64;
     for second in 1..7 {
@@ -204,13 +194,8 @@ fn the_layout_says_who_is_first_and_media_may_come_before_its_word() {
 #[test]
 fn a_wrong_clock_and_lost_packets_harm_only_their_source() {
     let source = look(H264, 640, 360, 25);
-    prepare(&[(0, source), (1, source), (2, source), (3, source)]);
-    let mut bench = Bench::ready();
-    bench.join(0, source);
-    bench.join(1, source);
-    bench.join(2, source);
+    let mut bench = Bench::playing(&[source; 4]);
     bench.feed(4).lose_one_in = Some(40);
-    bench.join(3, source);
     for (slot, shift) in [(2, 800), (3, 800), (6, -800), (7, -800)] {
         bench.feed(slot).shift = shift * MS as i64;
     }
@@ -231,10 +216,7 @@ fn a_wrong_clock_and_lost_packets_harm_only_their_source() {
 #[test]
 fn jitter_above_the_latency_harms_only_its_source() {
     let source = look(H264, 640, 360, 25);
-    prepare(&[(0, source), (1, source)]);
-    let mut bench = Bench::ready();
-    bench.join(0, source);
-    bench.join(1, source);
+    let mut bench = Bench::playing(&[source; 2]);
     for slot in [2, 3] {
         bench.feed(slot).jitter = 900 * MS;
     }

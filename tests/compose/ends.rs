@@ -1,6 +1,7 @@
 //! However it ends, there is a film.
 
-use crate::bench::{Bench, MS, PICTURE, WIDTH, cell, look, prepare};
+use crate::bench::reels::prepare;
+use crate::bench::{Bench, MS, PICTURE, WIDTH, cell, look};
 use crate::sync::{check_cadence, check_sync};
 use viduct::mp4;
 use viduct::rtp::Kind;
@@ -13,9 +14,7 @@ use viduct_testkit::flashes::source::VideoCodec::H264;
 #[test]
 fn a_daemon_that_dies_leaves_a_finished_file() {
     let source = look(H264, 640, 360, 25);
-    prepare(&[(0, source)]);
-    let mut bench = Bench::ready();
-    bench.join(0, source);
+    let mut bench = Bench::playing(&[source]);
     bench.play_until(3.0);
     let take = bench.abandon();
     println!("ended after {} ms; 2 s are promised", (take.ended - take.stopped) / MS);
@@ -38,9 +37,7 @@ fn so_is_one_that_failed_and_finished_it() {
 
 fn is_gone_on_with(finished: bool) {
     let source = look(H264, 640, 360, 25);
-    prepare(&[(0, source)]);
-    let mut bench = Bench::ready();
-    bench.join(0, source);
+    let mut bench = Bench::playing(&[source]);
     bench.play_until(3.5);
     bench.kill();
     let killed = mp4::inspect(&bench.path()).unwrap();

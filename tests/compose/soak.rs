@@ -7,14 +7,13 @@
 #[allow(dead_code, reason = "a measurement needs less of it than the tests")]
 mod bench;
 
-use bench::{Bench, PICTURE, cell, look, prepare};
+use bench::reels::prepare;
+use bench::{Bench, PICTURE, TOGETHER, cell, look};
 use viduct_testkit::flashes::beep_hz;
 use viduct_testkit::flashes::film::Film;
 use viduct_testkit::flashes::source::VideoCodec::{H264, Vp8};
 use viduct_testkit::usage::Usage;
 
-/// Lips and voice fall apart at 45 ms, s.
-const TOGETHER: f64 = 0.040;
 /// What a composer may have grown by between two times with the same sources, MB: decoders and mixers keep what they once had.
 const GROWTH: f64 = 20.0;
 /// How long sources come and go before they are judged, s.

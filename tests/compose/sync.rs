@@ -1,14 +1,11 @@
 //! Picture and sound are together, and the file is as long as the recording took.
 
-use crate::bench::{Bench, MS, PICTURE, S, Take, cell, look, prepare};
+use crate::bench::{Bench, MS, PICTURE, S, TOGETHER, Take, cell, look};
 use viduct::clock::monotonic_ns;
 use viduct_testkit::flashes::film::Film;
 use viduct_testkit::flashes::source::Look;
 use viduct_testkit::flashes::source::VideoCodec::{H264, Vp8};
 use viduct_testkit::flashes::{PERIOD, beep_hz, tone_hz};
-
-/// Lips and voice fall apart at 45 ms; half a frame of it is the output's own grid.
-const TOGETHER: f64 = 0.040;
 
 /// Every picture is there, one after the other, from the first moment on; sound is as long as the pictures.
 pub fn check_cadence(film: &Film) {
@@ -36,12 +33,7 @@ pub fn check_sync(number: usize, sync: &[(f64, f64)]) {
 
 /// Sources join together and play for some seconds; each is in its cell, in sync, and never silent.
 fn check_together(looks: &[Look], seconds: f64) {
-    let sources: Vec<_> = (0..).zip(looks.iter().copied()).collect();
-    prepare(&sources);
-    let mut bench = Bench::ready();
-    for (number, look) in &sources {
-        bench.join(*number, *look);
-    }
+    let mut bench = Bench::playing(looks);
     bench.play_until(seconds);
     let take = bench.stop();
     let film = take.film();
@@ -49,8 +41,8 @@ fn check_together(looks: &[Look], seconds: f64) {
     check_duration(&film, &take);
     // an encoder adds a little
     assert!(film.loudest() < 1.1, "the sound is as loud as {}", film.loudest());
-    for number in 0..sources.len() {
-        let sync = film.sync(cell(number, sources.len()), beep_hz(number));
+    for number in 0..looks.len() {
+        let sync = film.sync(cell(number, looks.len()), beep_hz(number));
         assert!(sync.len() as f64 >= seconds - 2.0, "source {number} flashes and beeps {} times in {seconds} s", sync.len());
         check_sync(number, &sync);
         let silences = film.silences(tone_hz(number));
@@ -77,9 +69,7 @@ fn nine_sources_flash_and_beep_together() {
 #[test]
 fn a_picture_in_the_file_is_where_its_capture_time_is() {
     let source = look(H264, 640, 360, 25);
-    prepare(&[(0, source)]);
-    let mut bench = Bench::ready();
-    bench.join(0, source);
+    let mut bench = Bench::playing(&[source]);
     bench.play_until(5.0);
     let take = bench.stop();
     let film = take.film();

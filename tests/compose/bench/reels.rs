@@ -27,3 +27,13 @@ pub fn video_reel(number: u8, look: Look) -> Arc<Reel> {
 pub fn audio_reel(number: u8, silent: bool) -> Arc<Reel> {
     reel((number, None, silent), || Reel::audio(number.into(), silent).unwrap())
 }
+
+/// Encodes what a test will play, so that its plan keeps its times.
+pub fn prepare(looks: &[(u8, Look)]) {
+    let _studio = super::studio();
+    for (number, look) in looks {
+        video_reel(*number, *look);
+        audio_reel(*number, false);
+        audio_reel(*number, true);
+    }
+}

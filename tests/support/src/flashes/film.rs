@@ -17,7 +17,7 @@ const BEEP: (f64, f64) = (0.12, 0.48);
 /// after it began in mid-stream.
 const QUIETEST_TONE: f64 = 0.015;
 /// Luma of the background at most; no source is so dark.
-const BLACK: f64 = 25.0;
+pub const BLACK: f64 = 25.0;
 /// Luma of a flash, whatever coding and scaling did to it.
 const WHITE_FROM: f64 = 185.0;
 
