@@ -39,8 +39,8 @@ fn check_together(looks: &[Look], seconds: f64) {
     let film = take.film();
     check_cadence(&film);
     check_duration(&film, &take);
-    // an encoder adds a little
-    assert!(film.loudest() < 1.1, "the sound is as loud as {}", film.loudest());
+    // four beeps and tones are up to 1.4, and nine up to 3.1. An encoder adds to the 0.89 of the limiter, most where it cut
+    assert!(film.loudest() < 1.25, "the sound is as loud as {}", film.loudest());
     for number in 0..looks.len() {
         let sync = film.sync(cell(number, looks.len()), beep_hz(number));
         assert!(sync.len() as f64 >= seconds - 2.0, "source {number} flashes and beeps {} times in {seconds} s", sync.len());

@@ -40,7 +40,7 @@ use gstreamer_video::UpstreamForceKeyUnitEvent;
 use nix::sys::resource::{Resource, setrlimit};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the watchdog looks and the media socket is drained.
 const TICK: Duration = Duration::from_millis(100);
@@ -49,6 +49,10 @@ const FIRST_TICKS: Duration = Duration::from_millis(10);
 /// Memory that a camera's process may write to, in bytes: many times what a 4K camera takes. A camera that promises an answer of
 /// a terabyte, or sends headers without end, ends its own process and not the box.
 const MEMORY: u64 = 512 << 20;
+
+/// A camera that was just hung up on may refuse the next connection until it has noticed. It is given so much time, so often.
+const BREATH: Duration = Duration::from_millis(300);
+const BREATHS: usize = 3;
 
 /// Pulls the camera until the daemon ends the job (`Ok`) or something fails. Its address was looked for and checked by the
 /// daemon.
@@ -60,7 +64,7 @@ pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<
     let shared = Arc::new(output::Shared::new(media, turns.clone()));
     let wish = spec.transport;
     let mut spec = spec.clone();
-    let mut redirects = 0;
+    let (mut redirects, mut breaths) = (0, 0);
     loop {
         let pipeline = Pipeline::new("camera", turns.clone())?;
         let findings = rtsp::build(&pipeline, &spec, &shared, &turns)?;
@@ -80,16 +84,30 @@ pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<
             };
             link.say(&FromWorker::Warning { text: text.into() });
             spec.transport = wish.other();
+        } else if instead.is_some() && findings.hung_up_on(&failure) && breaths < BREATHS {
+            breaths += 1;
+            if stopped_within(BREATH, &queue) {
+                return Ok(());
+            }
         } else {
             // an element's complaint about a stream that it cannot link is less telling than what the stream is
             let unsupported = findings.selection.unsupported();
             return Err(unsupported.map_or(failure, |text| Failure { kind: FailureKind::Unsupported, text }));
         }
-        // what the old pipeline had to say
-        while let Ok(turn) = queue.try_recv() {
-            if matches!(turn, Turn::Stop) {
-                return Ok(());
-            }
+        if stopped_within(Duration::ZERO, &queue) {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits so long for the daemon to end the job, and forgets what the pipeline before had to say.
+fn stopped_within(time: Duration, queue: &Receiver<Turn>) -> bool {
+    let end = Instant::now() + time;
+    loop {
+        match queue.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(Turn::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) => return false,
         }
     }
 }

@@ -37,6 +37,11 @@ impl Findings {
     pub fn transport_refused(&self, failure: &Failure) -> bool {
         self.selection.settled() && matches!(failure.kind, FailureKind::Ended | FailureKind::Pipeline | FailureKind::Unsupported)
     }
+
+    /// Has a camera that described itself a moment ago not even done so? It may still be busy with the end of that connection.
+    pub fn hung_up_on(&self, failure: &Failure) -> bool {
+        !self.selection.settled() && failure.kind == FailureKind::Ended
+    }
 }
 
 type Shelf = Arc<Mutex<Findings>>;

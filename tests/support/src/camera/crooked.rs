@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -22,6 +23,8 @@ pub enum Manner {
     HugeAnswer(u64),
     /// Sends header upon header.
     EndlessHeaders,
+    /// Sends by UDP only (and then nothing), and describes itself to nobody for half a second after one who began to set it up has gone.
+    SlowToForget,
     /// Sends everybody to this address; `{}` in it is replaced by its own.
     Redirect(String),
 }
@@ -40,7 +43,22 @@ struct Heard {
     requests: AtomicUsize,
     /// The last parts of the URIs that were to be set up.
     setups: Mutex<Vec<String>>,
+    /// Until when it is busy with the end of one who began to set it up.
+    busy: Mutex<Option<Instant>>,
 }
+
+impl Heard {
+    fn setups(&self) -> Vec<String> {
+        self.setups.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+    }
+}
+
+/// How long [`Manner::SlowToForget`] is busy with the end of one who began to set it up.
+const FORGETS: Duration = Duration::from_millis(500);
 
 /// One H.264 stream and nothing odd.
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=crooked\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\n\
@@ -79,7 +97,14 @@ impl Crooked {
             loop {
                 tokio::select! {
                     Ok((client, _)) = listener.accept() => {
-                        connections.spawn(serve(client, address, manner.clone(), hears.clone()));
+                        let (manner, hears) = (manner.clone(), hears.clone());
+                        connections.spawn(async move {
+                            let before = hears.setups();
+                            serve(client, address, manner, &hears).await;
+                            if hears.setups() != before {
+                                *hears.busy.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + FORGETS);
+                            }
+                        });
                     }
                     Some(_) = connections.join_next() => {}
                 }
@@ -95,7 +120,7 @@ impl Crooked {
 
     /// The streams that were set up with it, in the order of the requests, by the last part of their URIs.
     pub fn setups(&self) -> Vec<String> {
-        self.heard.setups.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heard.setups()
     }
 }
 
@@ -106,7 +131,7 @@ impl Drop for Crooked {
 }
 
 /// One client, to the end of its connection.
-async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, heard: Arc<Heard>) -> Option<()> {
+async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, heard: &Heard) -> Option<()> {
     let (from, mut to) = client.into_split();
     let mut lines = BufReader::new(from).lines();
     loop {
@@ -137,7 +162,9 @@ async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, heard: Arc<He
             ("OPTIONS", _) => head("200 OK") + "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n",
             ("DESCRIBE", Manner::GarbageSdp) => described("v=\u{7f}m=m=m=\r\nm=video -1 \0 \r\na=rtpmap:999999 /0\r\n".repeat(50).as_str()),
             ("DESCRIBE", Manner::Sdp(sdp)) => described(sdp),
-            ("DESCRIBE", Manner::ForeignData) => described(SDP),
+            ("DESCRIBE", Manner::SlowToForget) if heard.is_busy() => head("503 Service Unavailable") + "\r\n",
+            ("SETUP", Manner::SlowToForget) if transport.contains("TCP") => head("461 Unsupported Transport") + "\r\n",
+            ("DESCRIBE", Manner::ForeignData | Manner::SlowToForget) => described(SDP),
             ("DESCRIBE", Manner::HugeAnswer(length)) => {
                 format!("{}Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\nv=0\r\n", head("200 OK"))
             }
@@ -160,7 +187,7 @@ async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, heard: Arc<He
                 let junk = junk.repeat(16);
                 loop {
                     to.write_all(&junk).await.ok()?;
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
             _ => head("200 OK") + "Session: 7\r\n\r\n",
