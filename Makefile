@@ -30,7 +30,7 @@ demo: setup $(DEMO)/node_modules/.package-lock.json ## a camera, the daemon, and
 test: export PROPTEST_RNG_SEED ?= 1
 test: setup lint ## everything a change has to pass
 	$(RUST) cargo build --release --workspace --all-targets
-	$(RUST) cargo test --release --workspace --no-fail-fast
+	$(RUST) .ci/rust-tests
 	$(MAKE) --no-print-directory browser-test
 	$(MAKE) --no-print-directory api-test
 
