@@ -12,8 +12,11 @@ use viduct_testkit::flashes::{beep_hz, tone_hz};
 /// After a change the picture is looked at from so many seconds on. On an idle machine 0.3 are enough; who shares it waits longer for
 /// a decoder to begin.
 const SETTLED: f64 = 1.0;
-/// And until so many seconds before: the mixers are half a second behind the world at most, and who goes is gone at once.
+/// And until so many seconds before: the mixers are half a second behind the world at most, and what a source sends anew replaces the
+/// old at once.
 const BEHIND: f64 = 0.6;
+/// Who leaves is there until so many seconds before: its last picture is not the one before the moment of leaving.
+const LAST: f64 = 0.2;
 
 /// Seconds of the film at which an area is black.
 fn black(film: &Film, area: Area) -> Vec<f64> {
@@ -48,20 +51,20 @@ fn a_source_joins_late_leaves_and_comes_back() {
     let film = bench.stop().film();
     check_cadence(&film);
     check_sound(&film, 0, 1.5, 11.9);
-    check_together(&film, cell(0, 2), 0, 3.1, 7.0 - BEHIND, 2);
+    check_together(&film, cell(0, 2), 0, 3.1, 7.0 - LAST, 2);
     check_together(&film, cell(0, 1), 0, 7.1, 9.0 - BEHIND, 1);
-    check_together(&film, cell(1, 2), 1, 3.1, 7.0 - BEHIND, 2);
+    check_together(&film, cell(1, 2), 1, 3.1, 7.0 - LAST, 2);
     check_together(&film, cell(1, 2), 1, 9.1, 11.9, 2);
-    // its picture comes from the cache, at once, and goes at once; alone, source 0 covers the whole canvas' middle
+    // its picture comes from the cache, at once, and is there to the last moment; alone, source 0 covers the whole canvas' middle
     let right = Area { x: 720, y: 200, width: 480, height: 320 };
-    let two = |at: &f64| (3.0 + SETTLED..7.0 - BEHIND).contains(at) || (9.0 + SETTLED..11.9).contains(at);
+    let two = |at: &f64| (3.0 + SETTLED..7.0 - LAST).contains(at) || (9.0 + SETTLED..11.9).contains(at);
     assert_eq!(black(&film, right).iter().filter(|at| two(at)).count(), 0, "pictures without source 1");
     let bars = Area { x: 660, y: 20, width: 600, height: 100 };
     let times = black(&film, bars);
     assert_eq!(times.iter().filter(|at| two(at)).count(), film.times().iter().filter(|at| two(at)).count(), "the bars of two cells");
-    assert!(!times.iter().any(|at| (7.0 + SETTLED..9.0 - BEHIND).contains(at)), "bars where one source fills the canvas: {times:?}");
+    assert!(!times.iter().any(|at| (7.0 + LAST..9.0 - BEHIND).contains(at)), "bars where one source fills the canvas: {times:?}");
     let silences = film.silences(tone_hz(1));
-    assert!(silences.iter().any(|(at, length)| (at - 7.0).abs() < BEHIND && (length - 2.0).abs() < BEHIND), "{silences:?}");
+    assert!(silences.iter().any(|(at, length)| (at - 7.0).abs() < LAST && (length - 2.0).abs() < BEHIND), "{silences:?}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ use gstreamer_video::UpstreamForceKeyUnitEvent;
 use nix::sys::resource::{Resource, setrlimit};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often the watchdog looks and the media socket is drained.
 const TICK: Duration = Duration::from_millis(100);
@@ -102,9 +102,9 @@ pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<
 
 /// Waits so long for the daemon to end the job, and forgets what the pipeline before had to say.
 fn stopped_within(time: Duration, queue: &Receiver<Turn>) -> bool {
-    let end = Instant::now() + time;
+    let end = monotonic_ns() + time.as_nanos() as u64;
     loop {
-        match queue.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        match queue.recv_timeout(Duration::from_nanos(end.saturating_sub(monotonic_ns()))) {
             Ok(Turn::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
             Ok(_) => {}
             Err(RecvTimeoutError::Timeout) => return false,

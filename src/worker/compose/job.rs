@@ -96,7 +96,11 @@ impl Job {
     fn on_line(&mut self, line: ToWorker) {
         match line {
             ToWorker::AddSlot(slot) => self.slots.add(slot, &self.stage, monotonic_ns()),
-            ToWorker::RemoveSlot { slot } => self.slots.remove(slot, &self.stage),
+            ToWorker::RemoveSlot { slot } => {
+                // what came before it left
+                self.take_media();
+                self.slots.remove(slot, &self.stage, monotonic_ns());
+            }
             ToWorker::Layout { order } => self.slots.set_order(order),
             ToWorker::Stop => self.stop(),
             // the job is the first line, and there is one

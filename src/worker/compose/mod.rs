@@ -5,6 +5,7 @@
 //! | `folder` | the recording's folder: its lock, which file is written |
 //! | `job` | the loop: what is said, what arrives, when it ends |
 //! | `slots` | who takes part, and which cell each has |
+//! | `leaving` | who left, until the film has come so far |
 //! | `early` | what came for slots that are not announced yet. Pure |
 //! | `timing` | the output's grid of pictures, a source's time line. Pure |
 //! | `branch` | the elements of one slot |
@@ -24,6 +25,7 @@ mod cut;
 mod early;
 mod folder;
 mod job;
+mod leaving;
 mod limiter;
 mod slots;
 mod stage;

@@ -6,12 +6,14 @@
 //! ```text
 //!  media first                      AddSlot                          first unit
 //!  ───────────> early (kept) ──────────────────> Member (no branch) ───────────> Member (branch)
-//!                    └─ 5 s: forgotten                  └──────── RemoveSlot ─────────┘
+//!                    └─ 5 s: forgotten                  └ RemoveSlot: gone      │
+//!                                                                      RemoveSlot ─┴─> Leaving ── mixer has come so far ──> gone
 //! ```
 
 use super::branch::{Branch, PREFIX};
 use super::early::Early;
 use super::inlet::{Inlet, Unit};
+use super::leaving::{Leaving, Rank};
 use super::stage::Stage;
 use super::timing::{Grid, TimeLine};
 use crate::layout::best_fit;
@@ -41,6 +43,7 @@ pub struct Slots {
     canvas: Option<ComposedVideo>,
     grid: Grid,
     members: BTreeMap<u8, Member>,
+    leaving: Leaving,
     early: Early,
     sources: HashMap<String, TimeLine>,
     /// Slots that have the first cells.
@@ -74,6 +77,7 @@ impl Slots {
             canvas,
             grid,
             members: BTreeMap::new(),
+            leaving: Leaving::default(),
             early: Early::default(),
             sources: HashMap::new(),
             order: Vec::new(),
@@ -87,7 +91,7 @@ impl Slots {
     pub fn add(&mut self, slot: ComposeSlot, stage: &Stage, now: u64) {
         let ComposeSlot { slot: number, source, kind, format } = slot;
         let (early_format, units) = self.early.take(number);
-        self.remove(number, stage);
+        self.remove(number, stage, now);
         let (joined, inlet, retry_at) = (self.joined, None, 0);
         self.joined += 1;
         self.sources.entry(source.clone()).or_default();
@@ -102,10 +106,14 @@ impl Slots {
     }
 
     /// A track leaves.
-    pub fn remove(&mut self, number: u8, stage: &Stage) {
+    pub fn remove(&mut self, number: u8, stage: &Stage, now: u64) {
         self.early.take(number);
         let Some(member) = self.members.remove(&number) else { return };
-        for branch in member.branch.map(|(_, branch)| branch).into_iter().chain(member.fading) {
+        let rank = self.rank(number, &member);
+        if let Some((_, branch)) = member.branch {
+            self.leaving.add(branch, rank, now.saturating_sub(self.began));
+        }
+        if let Some(branch) = member.fading {
             branch.remove(stage);
         }
         if self.members.values().all(|other| other.source != member.source) {
@@ -146,6 +154,9 @@ impl Slots {
         }
         self.early.tick(now);
         self.end_faded(stage);
+        if self.leaving.tick(stage, now.saturating_sub(self.began)) {
+            self.give_cells();
+        }
     }
 
     /// Removes what a new picture, or new sound, has replaced.
@@ -264,16 +275,31 @@ impl Slots {
         }
     }
 
-    /// Gives each video slot its cell.
-    fn arrange(&mut self) {
-        let Some(canvas) = self.canvas else { return };
-        let mut video: Vec<(u8, &Member)> =
-            self.members.iter().filter(|(_, member)| member.kind == Kind::Video).map(|(number, member)| (*number, member)).collect();
-        video.sort_by_key(|(number, member)| (self.order.iter().position(|its| its == number).unwrap_or(usize::MAX), member.joined));
-        for ((_, member), cell) in video.iter().zip(best_fit(video.len(), canvas.width, canvas.height)) {
-            for branch in member.fading.iter().chain(member.branch.iter().map(|(_, branch)| branch)) {
-                branch.set_cell(cell);
-            }
+    /// Gives each video slot its cell, unless somebody still has to go: then the film is not yet where cells change.
+    fn arrange(&self) {
+        if self.leaving.pictures().next().is_none() {
+            self.give_cells();
         }
+    }
+
+    fn give_cells(&self) {
+        let Some(canvas) = self.canvas else { return };
+        let members = self.members.iter().filter(|(_, member)| member.kind == Kind::Video);
+        let here = members.map(|(number, member)| (self.rank(*number, member), member.branches().collect::<Vec<_>>()));
+        let mut all: Vec<_> = here.chain(self.leaving.pictures().map(|(rank, branch)| (rank, vec![branch]))).collect();
+        all.sort_by_key(|(rank, _)| *rank);
+        for ((_, branches), cell) in all.iter().zip(best_fit(all.len(), canvas.width, canvas.height)) {
+            branches.iter().for_each(|branch| branch.set_cell(cell));
+        }
+    }
+
+    fn rank(&self, number: u8, member: &Member) -> Rank {
+        (self.order.iter().position(|its| *its == number).unwrap_or(usize::MAX), member.joined)
+    }
+}
+
+impl Member {
+    fn branches(&self) -> impl Iterator<Item = &Branch> {
+        self.fading.iter().chain(self.branch.iter().map(|(_, branch)| branch))
     }
 }

@@ -1,0 +1,56 @@
+//! Who left: to be seen and heard until the mixers, which are up to half a second behind, have come to the moment of leaving.
+//! Cells change then as well, so that nobody moves in the film before the other is gone.
+
+use super::branch::Branch;
+use super::stage::Stage;
+use crate::rtp::Kind;
+
+/// How long a mixer may take to come to the moment of leaving, in ns. One that takes longer is held up by other things.
+const PATIENCE: u64 = 2_000_000_000;
+
+/// Where a slot comes in the order of the cells: its place in the layout's list, and when it joined.
+pub type Rank = (usize, u64);
+
+/// The branches of those who left.
+#[derive(Default, Debug)]
+pub struct Leaving {
+    leavers: Vec<Leaver>,
+}
+
+#[derive(Debug)]
+struct Leaver {
+    branch: Branch,
+    rank: Rank,
+    /// When it left, ns since the recording began.
+    left: u64,
+}
+
+impl Leaving {
+    pub fn add(&mut self, branch: Branch, rank: Rank, left: u64) {
+        self.leavers.push(Leaver { branch, rank, left });
+    }
+
+    /// Those who have a cell still.
+    pub fn pictures(&self) -> impl Iterator<Item = (Rank, &Branch)> {
+        self.leavers.iter().filter(|leaver| leaver.is(Kind::Video)).map(|leaver| (leaver.rank, &leaver.branch))
+    }
+
+    /// Removes those whose moment has come; `now` in ns since the recording began. Is a cell free?
+    pub fn tick(&mut self, stage: &Stage, now: u64) -> bool {
+        let gone: Vec<Leaver> = self.leavers.extract_if(.., |leaver| leaver.is_over(stage, now)).collect();
+        let free = gone.iter().any(|leaver| leaver.is(Kind::Video));
+        gone.into_iter().for_each(|leaver| leaver.branch.remove(stage));
+        free
+    }
+}
+
+impl Leaver {
+    fn is(&self, kind: Kind) -> bool {
+        self.branch.codec().kind() == kind
+    }
+
+    fn is_over(&self, stage: &Stage, now: u64) -> bool {
+        let mixer = if self.is(Kind::Video) { &stage.video } else { &stage.audio };
+        mixer.as_ref().is_none_or(|mixer| mixer.cut.reached() >= self.left) || now.saturating_sub(self.left) > PATIENCE
+    }
+}
