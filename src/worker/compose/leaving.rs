@@ -35,12 +35,9 @@ impl Leaving {
         self.leavers.iter().filter(|leaver| leaver.is(Kind::Video)).map(|leaver| (leaver.rank, &leaver.branch))
     }
 
-    /// Removes those whose moment has come; `now` in ns since the recording began. Is a cell free?
-    pub fn tick(&mut self, stage: &Stage, now: u64) -> bool {
-        let gone: Vec<Leaver> = self.leavers.extract_if(.., |leaver| leaver.is_over(stage, now)).collect();
-        let free = gone.iter().any(|leaver| leaver.is(Kind::Video));
-        gone.into_iter().for_each(|leaver| leaver.branch.remove(stage));
-        free
+    /// Those whose moment has come; `now` in ns since the recording began. Until they are removed they hold the mixer back.
+    pub fn take_gone(&mut self, stage: &Stage, now: u64) -> Vec<Branch> {
+        self.leavers.extract_if(.., |leaver| leaver.is_over(stage, now)).map(|leaver| leaver.branch).collect()
     }
 }
 

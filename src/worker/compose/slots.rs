@@ -154,9 +154,16 @@ impl Slots {
         }
         self.early.tick(now);
         self.end_faded(stage);
-        if self.leaving.tick(stage, now.saturating_sub(self.began)) {
+        self.end_left(stage, now);
+    }
+
+    /// Removes those who left. Cells change first: a mixer that is held back no more catches up within some ms.
+    fn end_left(&mut self, stage: &Stage, now: u64) {
+        let gone = self.leaving.take_gone(stage, now.saturating_sub(self.began));
+        if gone.iter().any(|branch| branch.codec().kind() == Kind::Video) {
             self.give_cells();
         }
+        gone.into_iter().for_each(|branch| branch.remove(stage));
     }
 
     /// Removes what a new picture, or new sound, has replaced.
