@@ -102,7 +102,7 @@ impl Intake {
 mod tests {
     use super::*;
     use crate::ids::SessionKey;
-    use crate::wire::media::{Message, pair};
+    use crate::wire::media::{Message, end, pair};
 
     #[test]
     fn messages_come_whole_and_requests_go_back() {
@@ -124,7 +124,7 @@ mod tests {
         let length = recv(theirs.as_raw_fd(), &mut buffer, MsgFlags::empty()).unwrap();
         assert_eq!(Message::parse(&buffer[..length]), Ok(Message::KeyframeRequest { slot: 3 }));
 
-        drop(theirs);
+        end(theirs);
         assert_eq!(intake.read(job, |_| {}), Read::Closed);
         intake.request_keyframe(job, 3);
         assert_eq!(intake.refused, 1);

@@ -52,7 +52,7 @@ impl Outlet for SocketOutlet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::media::{MAX_MESSAGE, pair};
+    use crate::wire::media::{MAX_MESSAGE, end, pair};
     use nix::sys::socket::recv;
 
     #[test]
@@ -71,7 +71,7 @@ mod tests {
         assert!(!outlet.has_room(), "room for one message is no room for a GOP");
         (1..taken).for_each(|_| assert_eq!(read(), message.len()));
         assert!(outlet.has_room() && outlet.send(&message) == Sent::Taken);
-        drop(theirs);
+        end(theirs);
         assert_eq!(outlet.send(&message), Sent::Gone);
     }
 }

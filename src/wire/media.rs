@@ -57,6 +57,14 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((daemon, worker))
 }
 
+/// Ends a socket for tests, as the death of its last process would. Dropping it is not enough where other tests start processes: one
+/// that is just being started holds a copy of all descriptors until it is another program.
+#[cfg(test)]
+pub fn end(socket: OwnedFd) {
+    use std::os::fd::AsRawFd;
+    let _ = nix::sys::socket::shutdown(socket.as_raw_fd(), nix::sys::socket::Shutdown::Both);
+}
+
 /// One message, borrowed from the buffer it was received in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message<'a> {
