@@ -129,7 +129,7 @@ impl Job {
             _ = &mut *stop => return End::Stopped,
             turn = self.turn() => turn,
         };
-        let (process, stderr) = match Process::spawn(&self.settings.program, &self.media) {
+        let (process, stderr) = match Process::spawn(&self.settings.program, &self.media).await {
             Ok(spawned) => spawned,
             Err(error) => {
                 let text = format!("worker does not start: {error}");

@@ -4,14 +4,11 @@
 
 use crate::config::PROPERTIES;
 use crate::wire::control::{BadLine, FromWorker, Lines, ToWorker, encode_line};
-use crate::wire::{CONTROL_FD, MEDIA_FD};
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -20,6 +17,7 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// How long a process may take to end when it is asked to, before its group is killed. Who removes a camera sees it gone within
@@ -27,26 +25,6 @@ use tokio::time::timeout;
 pub const POLITE: Duration = Duration::from_millis(700);
 /// The same for one with a file to finish: 2 s for what is under way, and the writing of the file's index.
 pub const POLITE_RECORDER: Duration = Duration::from_secs(5);
-
-/// Keeps descriptors 3 and 4 of the daemon taken. Between fork and exec the standard library holds a pipe of its own in the
-/// child, on the lowest free number; were that 3 or 4, giving the worker its sockets would close it.
-#[derive(Debug)]
-pub struct LowDescriptors {
-    _held: Vec<File>,
-}
-
-impl LowDescriptors {
-    pub fn reserve() -> io::Result<LowDescriptors> {
-        let mut held = Vec::new();
-        loop {
-            let file = File::open("/dev/null")?;
-            if file.as_raw_fd() > CONTROL_FD.max(MEDIA_FD) {
-                return Ok(LowDescriptors { _held: held });
-            }
-            held.push(file);
-        }
-    }
-}
 
 /// A running worker. Dropped without [`Process::end`], it is killed.
 #[derive(Debug)]
@@ -67,25 +45,22 @@ pub enum Broken {
 
 impl Process {
     /// Starts `program worker`; `media` is duplicated. The second value is what the process prints.
-    pub fn spawn(program: &Path, media: &OwnedFd) -> io::Result<(Process, Option<ChildStderr>)> {
+    ///
+    /// Its sockets are its standard input and output, and nothing runs between fork and exec: so the standard library can have the
+    /// system make the process without a copy of the daemon's memory, which would stop all of its threads again and again.
+    pub async fn spawn(program: &Path, media: &OwnedFd) -> io::Result<(Process, Option<ChildStderr>)> {
         let (control, its_control) = StdUnixStream::pair()?;
         control.set_nonblocking(true)?;
-        let its_control = above_the_low(&its_control)?;
-        let its_media = above_the_low(media)?;
-        let (from_control, from_media) = (its_control.as_raw_fd(), its_media.as_raw_fd());
-
         let mut command = Command::new(program);
-        command.arg("worker").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.arg("worker").stdin(OwnedFd::from(its_control)).stdout(media.try_clone()?).stderr(Stdio::piped());
         // its own group: Ctrl-C is for the daemon, and a kill reaches what the worker started
         command.process_group(0).kill_on_drop(true);
         // a worker is told what it needs by its socket; passwords of the daemon are none of its business
         for name in passwords_may_be_in() {
             command.env_remove(name);
         }
-        // SAFETY: between fork and exec only dup2 is called, which is async-signal-safe; both sources are above 4, so neither
-        // call overwrites the other's source.
-        unsafe { command.pre_exec(move || place(from_control, CONTROL_FD).and_then(|()| place(from_media, MEDIA_FD))) };
-        let mut child = command.spawn()?;
+        // who asks for a process waits until it has become another program
+        let mut child = spawn_blocking(move || command.spawn()).await.map_err(io::Error::other)??;
         let stderr = child.stderr.take();
         Ok((Process { child, control: Some(UnixStream::from_std(control)?), lines: Lines::default() }, stderr))
     }
@@ -142,20 +117,4 @@ fn passwords_may_be_in() -> impl Iterator<Item = OsString> {
         ["OPENVIDU_", "VIDUCT_"].iter().any(|prefix| name.starts_with(prefix)) || PROPERTIES.iter().any(|property| property.name == name)
     };
     std::env::vars_os().map(|(name, _)| name).filter(ours)
-}
-
-/// A duplicate on a number that is neither 3 nor 4 and closes on exec.
-fn above_the_low(fd: &impl AsFd) -> io::Result<OwnedFd> {
-    let number = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(CONTROL_FD.max(MEDIA_FD) + 1))?;
-    // SAFETY: the call has just made this descriptor, nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
-}
-
-/// dup2; the copy does not close on exec.
-fn place(from: RawFd, to: RawFd) -> io::Result<()> {
-    // SAFETY: two numbers go in; `to` is 3 or 4, which in the child belong to nobody who lives on after exec.
-    match unsafe { libc::dup2(from, to) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
 }

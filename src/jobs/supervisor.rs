@@ -5,7 +5,6 @@ use super::backoff::{Backoff, Pauses};
 use super::counters::Counters;
 use super::health::{Health, Warnings};
 use super::job::{Job, Learnt};
-use super::process::LowDescriptors;
 use super::starting::Starting;
 use crate::clock::Clock;
 use crate::ids::JobId;
@@ -66,10 +65,6 @@ const MESSAGES: usize = 1024;
 
 impl Supervisor {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let low = LowDescriptors::reserve();
-        if let Err(error) = &low {
-            tracing::error!("descriptors for workers cannot be reserved: {error}");
-        }
         loop {
             tokio::select! {
                 command = commands.recv() => match command {

@@ -2,7 +2,8 @@
 //!
 //! Two socket pairs per job: [`control`] carries JSON lines on a stream socket, [`media`] carries access units on a seqpacket
 //! socket. [`camera`] is the address of a camera, checked once and passed on without its credentials in the URL; [`compose`] is what a
-//! composer is asked for, [`transcode`] a transcoder, [`thumbnail`] the maker of one picture. A worker finds its ends on the descriptors [`CONTROL_FD`] and [`MEDIA_FD`].
+//! composer is asked for, [`transcode`] a transcoder, [`thumbnail`] the maker of one picture. A worker
+//! finds its end of the control socket as its standard input, and of the media socket as its standard output.
 
 pub mod camera;
 pub mod compose;
@@ -10,8 +11,3 @@ pub mod control;
 pub mod media;
 pub mod thumbnail;
 pub mod transcode;
-
-/// Descriptor of the control socket in a worker.
-pub const CONTROL_FD: i32 = 3;
-/// Descriptor of the media socket in a worker.
-pub const MEDIA_FD: i32 = 4;

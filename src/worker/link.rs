@@ -3,14 +3,15 @@
 use super::socket::MediaSocket;
 use super::{Turn, Turns};
 use crate::wire::control::{BadLine, FromWorker, Lines, encode_line};
-use crate::wire::{CONTROL_FD, MEDIA_FD};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::socket::sockopt::SockType;
+use nix::sys::socket::{self, MsgFlags, getsockopt, recv};
+use nix::unistd::{dup2_stdin, dup2_stdout};
 use serde::de::DeserializeOwned;
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use thiserror::Error;
@@ -21,16 +22,18 @@ const END: Duration = Duration::from_millis(1900);
 /// How long a job waits that has nothing left to wait for.
 const CLOSED: Duration = Duration::from_millis(5);
 
-/// The control socket and the media socket, taken from their descriptors; `None` when there are none. Call once, first thing.
+/// The control socket and the media socket, which are the standard input and output that the daemon gave; `None` when these are
+/// something else. From then on there is nothing to read, and what a library prints goes where errors go. Call once, first thing.
 pub fn take() -> Option<(UnixStream, OwnedFd)> {
-    let claim = |number: i32| {
-        // SAFETY: only borrowed for this call, to ask whether it is open and to close it on exec (plug-in scanners).
-        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-        fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
-        // SAFETY: it is open, the daemon gave it to this process, and nothing else in the process claims it.
-        Some(unsafe { OwnedFd::from_raw_fd(number) })
+    let claim = |end: BorrowedFd<'_>, kind| {
+        let fits = getsockopt(&end, SockType) == Ok(kind);
+        fits.then(|| end.try_clone_to_owned().ok()).flatten()
     };
-    Some((claim(CONTROL_FD)?.into(), claim(MEDIA_FD)?))
+    let control = claim(io::stdin().as_fd(), socket::SockType::Stream)?;
+    let media = claim(io::stdout().as_fd(), socket::SockType::SeqPacket)?;
+    dup2_stdin(File::open("/dev/null").ok()?).ok()?;
+    dup2_stdout(io::stderr()).ok()?;
+    Some((control.into(), media))
 }
 
 /// What the job says to the daemon. Blocking: lines are few and short.

@@ -70,7 +70,7 @@ impl Turns {
 /// The process's main function. Returns when the job is over; how it went is in the last control line.
 pub fn run() -> ExitCode {
     let Some((control, media)) = link::take() else {
-        eprintln!("viduct worker is started by the daemon: descriptors 3 and 4 have to be its sockets");
+        eprintln!("viduct worker is started by the daemon: its standard input and output have to be sockets");
         return ExitCode::from(2);
     };
     process::settle();

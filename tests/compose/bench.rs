@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -416,23 +416,22 @@ impl Bench {
 /// A worker process and the control socket to it.
 fn process(its_media: &OwnedFd, room: Option<u64>) -> (Child, UnixStream) {
     let (control, its_control) = UnixStream::pair().unwrap();
-    let sources = [its_control.as_raw_fd(), its_media.as_raw_fd()];
     let mut command = Command::new(env!("CARGO_BIN_EXE_viduct"));
+    command.arg("worker").stdin(OwnedFd::from(its_control)).stdout(its_media.try_clone().unwrap()).process_group(0);
     // what GStreamer calls critical is a mistake of ours: it ends the process, and with it the test
-    command.arg("worker").env("G_DEBUG", "fatal-criticals").stdin(Stdio::null()).process_group(0);
-    // SAFETY: between fork and exec only async-signal-safe calls are made. Copies above the targets keep them apart.
-    unsafe {
-        command.pre_exec(move || {
-            let high = sources.map(|fd| libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 10));
-            if let Some(room) = room {
+    command.env("G_DEBUG", "fatal-criticals");
+    if let Some(room) = room {
+        let limit = libc::rlimit { rlim_cur: room, rlim_max: room };
+        // SAFETY: between fork and exec only two system calls are made.
+        unsafe {
+            command.pre_exec(move || {
                 libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-                libc::setrlimit(libc::RLIMIT_FSIZE, &libc::rlimit { rlim_cur: room, rlim_max: room });
-            }
-            match high[0] < 0 || high[1] < 0 || libc::dup2(high[0], 3) < 0 || libc::dup2(high[1], 4) < 0 {
-                true => Err(std::io::Error::last_os_error()),
-                false => Ok(()),
-            }
-        });
+                match libc::setrlimit(libc::RLIMIT_FSIZE, &limit) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                }
+            });
+        }
     }
     control.set_nonblocking(true).unwrap();
     (command.spawn().unwrap(), control)
