@@ -146,7 +146,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     /// A supervisor whose workers are a shell script: `$dir` is a folder of the test, `$try` counts the processes from 1,
-    /// descriptors are 3 and 4, the first line has been read.
+    /// the sockets are moved to descriptors 3 and 4, the first line has been read.
     struct Bench {
         dir: TempDir,
         handle: Handle,
@@ -170,7 +170,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("worker.sh");
         let head = format!(
-            "#!/bin/sh\ndir={}\n[ \"$1\" = worker ] || exit 9\nread -r start <&3\necho \"$start\" > $dir/start\n\
+            "#!/bin/sh\ndir={}\n[ \"$1\" = worker ] || exit 9\nexec 3<&0 4>&1 </dev/null >&2\nread -r start <&3\necho \"$start\" > $dir/start\n\
              echo x >> $dir/tries\ntry=$(wc -l < $dir/tries)\nsay() {{ echo \"$1\" >&3; }}\n",
             dir.path().display()
         );
