@@ -73,6 +73,7 @@ pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<
         let Err(failure) = watch(&pipeline, &shared, &queue, instead, link) else { return Ok(()) };
         pipeline.dump("failed");
         drop(pipeline);
+        let mut pause = Duration::ZERO;
         let findings = std::mem::take(&mut *findings.lock().unwrap_or_else(|poison| poison.into_inner()));
         if let Some(uri) = &findings.redirect {
             redirects += 1;
@@ -86,15 +87,13 @@ pub fn run(spec: &CameraSpec, media: MediaSocket, turns: Turns, queue: Receiver<
             spec.transport = wish.other();
         } else if instead.is_some() && findings.hung_up_on(&failure) && breaths < BREATHS {
             breaths += 1;
-            if stopped_within(BREATH, &queue) {
-                return Ok(());
-            }
+            pause = BREATH;
         } else {
             // an element's complaint about a stream that it cannot link is less telling than what the stream is
             let unsupported = findings.selection.unsupported();
             return Err(unsupported.map_or(failure, |text| Failure { kind: FailureKind::Unsupported, text }));
         }
-        if stopped_within(Duration::ZERO, &queue) {
+        if stopped_within(pause, &queue) {
             return Ok(());
         }
     }

@@ -53,11 +53,7 @@ impl Branch {
     /// Builds and links it; `began` is the recording's first moment, CLOCK_MONOTONIC in ns. `None` when the recording has no
     /// media of this kind.
     pub fn add(stage: &Stage, name: &str, codec: Codec, grid: Grid, began: u64) -> Result<Option<Branch>, String> {
-        let mixer = match codec.kind() {
-            Kind::Video => &stage.video,
-            Kind::Audio => &stage.audio,
-        };
-        let Some(mixer) = mixer else { return Ok(None) };
+        let Some(mixer) = stage.mixer(codec.kind()) else { return Ok(None) };
         let bin = gstreamer::parse::bin_from_description_with_name(&description(codec), true, name).map_err(|error| error.to_string())?;
         let source = bin.by_name(UNITS).and_downcast::<AppSrc>().ok_or("a branch without input")?;
         let shape = Arc::new(Mutex::new(Shape::default()));
@@ -90,6 +86,10 @@ impl Branch {
 
     pub fn codec(&self) -> Codec {
         self.codec
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.codec.kind()
     }
 
     /// Where its pictures are shown.

@@ -32,7 +32,7 @@ impl Leaving {
 
     /// Those who have a cell still.
     pub fn pictures(&self) -> impl Iterator<Item = (Rank, &Branch)> {
-        self.leavers.iter().filter(|leaver| leaver.is(Kind::Video)).map(|leaver| (leaver.rank, &leaver.branch))
+        self.leavers.iter().filter(|leaver| leaver.branch.kind() == Kind::Video).map(|leaver| (leaver.rank, &leaver.branch))
     }
 
     /// Those whose moment has come; `now` in ns since the recording began. Until they are removed they hold the mixer back.
@@ -42,12 +42,7 @@ impl Leaving {
 }
 
 impl Leaver {
-    fn is(&self, kind: Kind) -> bool {
-        self.branch.codec().kind() == kind
-    }
-
     fn is_over(&self, stage: &Stage, now: u64) -> bool {
-        let mixer = if self.is(Kind::Video) { &stage.video } else { &stage.audio };
-        mixer.as_ref().is_none_or(|mixer| mixer.cut.reached() >= self.left) || now.saturating_sub(self.left) > PATIENCE
+        stage.mixer(self.branch.kind()).is_none_or(|mixer| mixer.cut.reached() >= self.left) || now.saturating_sub(self.left) > PATIENCE
     }
 }

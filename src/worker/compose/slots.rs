@@ -160,7 +160,7 @@ impl Slots {
     /// Removes those who left. Cells change first: a mixer that is held back no more catches up within some ms.
     fn end_left(&mut self, stage: &Stage, now: u64) {
         let gone = self.leaving.take_gone(stage, now.saturating_sub(self.began));
-        if gone.iter().any(|branch| branch.codec().kind() == Kind::Video) {
+        if gone.iter().any(|branch| branch.kind() == Kind::Video) {
             self.give_cells();
         }
         gone.into_iter().for_each(|branch| branch.remove(stage));

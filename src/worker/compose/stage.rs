@@ -17,6 +17,7 @@ use super::limiter::Limiter;
 use super::timing::{FRESH, Grid};
 use super::writer::{AUDIO_RATE, Inbox};
 use crate::mp4::Kind;
+use crate::rtp;
 use crate::wire::compose::{ComposeSpec, ComposedAudio, ComposedVideo};
 use crate::wire::control::{Failure, FailureKind};
 use crate::worker::pipeline::Pipeline;
@@ -66,6 +67,14 @@ impl Stage {
     /// Where branches are added.
     pub fn bin(&self) -> &Bin {
         &self.bin
+    }
+
+    /// The mixer of this kind, if the recording has it.
+    pub fn mixer(&self, kind: rtp::Kind) -> Option<&Mixer> {
+        match kind {
+            rtp::Kind::Video => self.video.as_ref(),
+            rtp::Kind::Audio => self.audio.as_ref(),
+        }
     }
 
     fn mixers(&self) -> impl Iterator<Item = &Mixer> {

@@ -23,7 +23,7 @@ pub enum Manner {
     HugeAnswer(u64),
     /// Sends header upon header.
     EndlessHeaders,
-    /// Sends by UDP only (and then nothing), and describes itself to nobody for half a second after one who began to set it up has gone.
+    /// Sends by UDP only (and then nothing), and describes itself to nobody for half a second after it has refused TCP.
     SlowToForget,
     /// Sends everybody to this address; `{}` in it is replaced by its own.
     Redirect(String),
@@ -43,21 +43,21 @@ struct Heard {
     requests: AtomicUsize,
     /// The last parts of the URIs that were to be set up.
     setups: Mutex<Vec<String>>,
-    /// Until when it is busy with the end of one who began to set it up.
-    busy: Mutex<Option<Instant>>,
+    /// When it refused a transport.
+    refused: Mutex<Option<Instant>>,
 }
 
 impl Heard {
-    fn setups(&self) -> Vec<String> {
-        self.setups.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn refuses(&self) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     fn is_busy(&self) -> bool {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|then| then.elapsed() < FORGETS)
     }
 }
 
-/// How long [`Manner::SlowToForget`] is busy with the end of one who began to set it up.
+/// How long [`Manner::SlowToForget`] is busy with one it refused.
 const FORGETS: Duration = Duration::from_millis(500);
 
 /// One H.264 stream and nothing odd.
@@ -97,14 +97,7 @@ impl Crooked {
             loop {
                 tokio::select! {
                     Ok((client, _)) = listener.accept() => {
-                        let (manner, hears) = (manner.clone(), hears.clone());
-                        connections.spawn(async move {
-                            let before = hears.setups();
-                            serve(client, address, manner, &hears).await;
-                            if hears.setups() != before {
-                                *hears.busy.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + FORGETS);
-                            }
-                        });
+                        connections.spawn(serve(client, address, manner.clone(), hears.clone()));
                     }
                     Some(_) = connections.join_next() => {}
                 }
@@ -120,7 +113,7 @@ impl Crooked {
 
     /// The streams that were set up with it, in the order of the requests, by the last part of their URIs.
     pub fn setups(&self) -> Vec<String> {
-        self.heard.setups()
+        self.heard.setups.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -131,7 +124,7 @@ impl Drop for Crooked {
 }
 
 /// One client, to the end of its connection.
-async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, heard: &Heard) -> Option<()> {
+async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, heard: Arc<Heard>) -> Option<()> {
     let (from, mut to) = client.into_split();
     let mut lines = BufReader::new(from).lines();
     loop {
@@ -163,7 +156,10 @@ async fn serve(client: TcpStream, own: SocketAddr, manner: Manner, heard: &Heard
             ("DESCRIBE", Manner::GarbageSdp) => described("v=\u{7f}m=m=m=\r\nm=video -1 \0 \r\na=rtpmap:999999 /0\r\n".repeat(50).as_str()),
             ("DESCRIBE", Manner::Sdp(sdp)) => described(sdp),
             ("DESCRIBE", Manner::SlowToForget) if heard.is_busy() => head("503 Service Unavailable") + "\r\n",
-            ("SETUP", Manner::SlowToForget) if transport.contains("TCP") => head("461 Unsupported Transport") + "\r\n",
+            ("SETUP", Manner::SlowToForget) if transport.contains("TCP") => {
+                heard.refuses();
+                head("461 Unsupported Transport") + "\r\n"
+            }
             ("DESCRIBE", Manner::ForeignData | Manner::SlowToForget) => described(SDP),
             ("DESCRIBE", Manner::HugeAnswer(length)) => {
                 format!("{}Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\nv=0\r\n", head("200 OK"))
